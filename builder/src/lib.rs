@@ -1,0 +1,9 @@
+//! The Rimward builder: turns what a bundler wrote into a release.
+//!
+//! One direction: [`scan`] -> [`link`] -> [`minify`] -> `name` -> `encode` -> `manifest` -> `publish`; each stage takes
+//! the previous stage's type and returns the next. Only `scan` and `publish` touch the world.
+
+pub mod diagnostic;
+pub mod link;
+pub mod minify;
+pub mod scan;

@@ -1,0 +1,3 @@
+//! The `rimward` program.
+
+fn main() {}

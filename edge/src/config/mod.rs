@@ -1,0 +1,177 @@
+//! The compiled settings: what `rimward.toml` means, checked, with every default filled in.
+//!
+//! The builder writes them to `_rimward/settings.json` and guarantees what the field comments say; the edge obeys.
+//! Names of secrets may stand here, their values never.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use crate::route::pattern::Pattern;
+
+/// `_rimward/settings.json`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct SettingsFile {
+    /// See [`crate::release::manifest::FORMAT`].
+    pub format: u32,
+    /// The environment that the build was made for: used where the Worker has no `RIMWARD_ENV`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub env: Option<String>,
+    /// Without any `[env.*]`.
+    pub settings: Settings,
+    /// The whole settings of each `[env.*]`, its overrides applied.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub envs: BTreeMap<String, Settings>,
+}
+
+/// What the edge obeys.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Settings {
+    /// `[site]`.
+    pub site: Site,
+    /// `[document]`.
+    pub document: DocumentSettings,
+    /// `[[header]]`, in order: later rules win.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub headers: Vec<HeaderRule>,
+    /// `[[redirect]]`: the first match wins.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub redirects: Vec<RedirectRule>,
+    /// `[[pool]]`, by name.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub pools: BTreeMap<String, Pool>,
+    /// `[[route]]`: the first match wins. Each names a pool of `pools`.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub routes: Vec<Route>,
+}
+
+/// `[site]`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Site {
+    /// For people, and for names of objects.
+    pub name: String,
+    /// Lower-case host names that are answered; empty: any.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub hosts: Vec<String>,
+    /// Begins and ends with `/`.
+    pub base: String,
+    /// Who the client is.
+    pub client_address: ClientAddress,
+}
+
+/// Where the client's address is read. Never a field that a client may set itself.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ClientAddress {
+    /// `CF-Connecting-IP`, which Cloudflare sets.
+    Cloudflare,
+    /// The peer of the connection.
+    Socket,
+    /// A field set by proxies of our own: believed only when the peer is one of these networks (CIDR); read from the
+    /// right, skipping trusted proxies.
+    Header {
+        /// Lower case.
+        name: String,
+        /// `10.0.0.0/8`, `::1/128`.
+        trusted_proxies: Vec<String>,
+    },
+}
+
+/// `[document]`: pages of the release.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct DocumentSettings {
+    /// The document (path below `base`) that answers navigations to unknown paths.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub fallback: Option<String>,
+    /// `Cache-Control` of documents and aliases.
+    pub cache_control: String,
+}
+
+/// Changes fields of matching answers. What a rule sets replaces the fields of that name.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct HeaderRule {
+    /// Which URL paths (with the base).
+    pub path: Pattern,
+    /// Valid field names in lower case, with valid values; `:splat` and `:name` are replaced by what the pattern caught.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub set: Vec<(String, String)>,
+    /// Field names in lower case.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub remove: Vec<String>,
+}
+
+/// Answers matching requests with a redirect, or rewrites their path.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RedirectRule {
+    /// Which URL paths (with the base).
+    pub from: Pattern,
+    /// A path or an absolute URL; `:splat` and `:name` are replaced by what the pattern caught.
+    pub to: String,
+    /// 301, 302, 303, 307 or 308; 200 answers with the file at `to` instead (`_redirects` only).
+    pub status: u16,
+    /// Also where a file of the release answers at `from`. `_redirects` rules without `!` give way to files.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub force: bool,
+}
+
+/// `[[pool]]`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Pool {
+    /// One or more; this version has exactly one.
+    pub origins: Vec<Origin>,
+    /// Time limits.
+    pub timeout: Timeout,
+}
+
+/// `[[pool.origin]]`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Origin {
+    /// `http` or `https`, a host, perhaps a port and a path prefix; no trailing slash, query, fragment or user.
+    pub url: String,
+}
+
+/// Time limits of a request to a pool; none where absent.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Timeout {
+    /// Until the head of the answer is there, in milliseconds.
+    pub answer_ms: u64,
+    /// Between two pieces of the body. Off for streams of events and WebSockets.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub idle_ms: Option<u64>,
+    /// For everything. Off for streams of events and WebSockets.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub total_ms: Option<u64>,
+}
+
+/// `[[route]]`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Route {
+    /// Which URL paths.
+    pub path: Pattern,
+    /// The pool that answers.
+    pub pool: String,
+    /// `[route.cors]`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cors: Option<Cors>,
+}
+
+/// `[route.cors]` (Fetch standard, CORS protocol).
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Cors {
+    /// Serialised origins in lower case, or `*` alone. Never `*` with credentials.
+    pub origins: Vec<String>,
+    /// Upper case.
+    pub methods: Vec<String>,
+    /// Request fields in lower case, or `*` alone.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub headers: Vec<String>,
+    /// Response fields that scripts may read.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub expose: Vec<String>,
+    /// `Access-Control-Allow-Credentials`.
+    #[serde(default)]
+    pub credentials: bool,
+    /// `Access-Control-Max-Age`, in seconds.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub max_age_s: Option<u32>,
+}

@@ -1,0 +1,110 @@
+//! All that the edge asks of the outside world. The shell implements these over real bindings, the tests in memory.
+
+use std::rc::Rc;
+use std::time::Duration;
+
+use http::{HeaderMap, Method, StatusCode};
+
+use crate::time::Timestamp;
+
+/// The request as the outside world holds it. Reading one field costs microseconds on the real platform, reading all
+/// of them more: ask for what a decision needs, when it needs it.
+pub trait Request {
+    /// The platform's body.
+    type Body;
+
+    /// The method, as sent.
+    fn method(&self) -> &Method;
+    /// The absolute URL, as the platform normalised it.
+    fn url(&self) -> &str;
+    /// One field, its lines joined by `, `; `None` where it is absent. `name` is in lower case.
+    fn header(&self, name: &str) -> Option<String>;
+    /// All fields.
+    fn headers(&self) -> HeaderMap;
+    /// The client's `Accept-Encoding`. The platform may hide it behind one of its own: that one is not asked.
+    fn client_accept_encoding(&self) -> Option<String>;
+    /// The address of the connection's peer, without port, where the platform tells it.
+    fn peer_address(&self) -> Option<String>;
+    /// Takes the body; `None` where there is none, or it was taken.
+    fn take_body(&self) -> Option<Self::Body>;
+}
+
+/// The outside world. Futures are not `Send`: an isolate has one thread.
+pub trait Platform {
+    /// A body of the outside world: bytes that are at hand, or a stream.
+    type Body;
+
+    /// The wall clock. The platform freezes it between I/O.
+    fn now(&self) -> Timestamp;
+    /// 128 random bits.
+    fn random(&self) -> u128;
+    /// A variable or secret of the Worker.
+    fn variable(&self, name: &str) -> Option<String>;
+    /// The file at `path` of the assets, without a leading slash, as raw bytes: `assets/app.3f9ab2c1k0.js.br`. Files may be kept at hand: `path`s never
+    /// change their bytes, but for those of `_rimward/releases.json` and `_rimward/settings.json`, which go through [`Platform::read`].
+    async fn asset(&self, path: &str) -> Result<Option<Self::Body>, AssetError>;
+    /// The file at `path` of the assets, whole, never from memory.
+    async fn read(&self, path: &str) -> Result<Option<Vec<u8>>, AssetError>;
+    /// Sends a request to an origin: the one place from which requests leave. Redirects are not followed, the
+    /// platform's subrequest cache neither answers nor stores. Resolves when the answer's head is there.
+    async fn fetch(&self, outbound: Outbound<Self::Body>) -> Result<Inbound<Self::Body>, FetchError>;
+    /// Runs something after the answer, which may finish first. It owns what it needs.
+    fn defer(self: &Rc<Self>, work: impl Future<Output = ()> + 'static);
+}
+
+/// A request to an origin.
+#[derive(Debug)]
+pub struct Outbound<B> {
+    /// The method.
+    pub method: Method,
+    /// Absolute.
+    pub url: String,
+    /// Everything that is to be sent, hop-by-hop fields dropped; `upgrade: websocket` where a protocol is to be switched.
+    pub headers: HeaderMap,
+    /// Streamed.
+    pub body: Option<B>,
+    /// Until the head must be there.
+    pub answer_within: Duration,
+    /// Longest pause between two pieces of the answer's body; the body breaks off past it.
+    pub idle: Option<Duration>,
+    /// Longest time for the whole; the body breaks off past it.
+    pub total: Option<Duration>,
+}
+
+/// An origin's answer.
+#[derive(Debug)]
+pub struct Inbound<B> {
+    /// 101 and 200 to 599.
+    pub status: StatusCode,
+    /// As the origin sent them; several `Set-Cookie` are several.
+    pub headers: HeaderMap,
+    /// `None` where the platform has no body (204, 304, HEAD).
+    pub body: Option<B>,
+}
+
+/// Why a file of the assets could not be had. A file that is not there is no error.
+#[derive(Debug, thiserror::Error)]
+pub enum AssetError {
+    /// The Worker has no assets binding: `wrangler.toml` lacks it.
+    #[error("the Worker has no `ASSETS` binding")]
+    NoBinding,
+    /// The binding answered with something else than 200 or 404, or not at all.
+    #[error("could not read `{path}` from the assets: {cause}")]
+    Failed {
+        /// Of the file.
+        path: String,
+        /// In the platform's words.
+        cause: String,
+    },
+}
+
+/// Why an origin gave no answer.
+#[derive(Debug, thiserror::Error)]
+pub enum FetchError {
+    /// No head within the limit.
+    #[error("no answer within {0:?}")]
+    Timeout(Duration),
+    /// Refused, reset, unresolvable, not HTTP.
+    #[error("could not reach the origin: {0}")]
+    Unreachable(String),
+}

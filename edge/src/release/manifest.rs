@@ -1,0 +1,172 @@
+//! What a release is, as it lies in `public/_rimward/`: written by the builder, read by the edge.
+//!
+//! Every type here is a file format. A change that an older reader cannot follow raises [`FORMAT`]; readers refuse
+//! formats that they do not know. Maps are ordered, so that the same release is the same bytes.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use crate::config::{HeaderRule, RedirectRule};
+
+/// The format that this version writes and reads.
+pub const FORMAT: u32 = 1;
+
+/// The folder inside `public/` that is never served by its path.
+pub const PRIVATE_FOLDER: &str = "_rimward";
+
+/// `_rimward/releases.json`: the retained releases, newest first, and the current one.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Releases {
+    /// See [`FORMAT`].
+    pub format: u32,
+    /// The id of the release that answers; always one of `releases`.
+    pub current: String,
+    /// Lower-case hexadecimal SHA-256 of `_rimward/settings.json`.
+    pub settings_sha256: String,
+    /// Newest first.
+    pub releases: Vec<Retained>,
+}
+
+/// One retained release.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Retained {
+    /// The first 10 characters of base 36 of the manifest's SHA-256, as in file names.
+    pub id: String,
+    /// Lower-case hexadecimal SHA-256 of `_rimward/releases/<id>/manifest.json`.
+    pub manifest_sha256: String,
+}
+
+/// `_rimward/releases/<id>/manifest.json`: one release.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Manifest {
+    /// See [`FORMAT`].
+    pub format: u32,
+    /// The sub-path that the app was built for: begins and ends with `/`.
+    pub base: String,
+    /// Files whose names carry a digest, by logical path.
+    pub assets: BTreeMap<String, Asset>,
+    /// Files whose URL may not change (pages, robots.txt, ...), by their path below `base`, as the source folder has them.
+    pub documents: BTreeMap<String, Document>,
+    /// Rules of the source's `_headers` file, in its order; they act before those of the settings.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub headers: Vec<HeaderRule>,
+    /// Rules of the source's `_redirects` file, in its order; they act after those of the settings.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub redirects: Vec<RedirectRule>,
+}
+
+/// The bytes of a file, and the encodings that it is kept in beside `identity`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Content {
+    /// The media type, as the `Content-Type` field has it, with its charset.
+    #[serde(rename = "type")]
+    pub media_type: String,
+    /// Of the identity form, in bytes.
+    pub size: u64,
+    /// Lower-case hexadecimal SHA-256 of the identity form.
+    pub sha256: String,
+    /// By content coding (`br`, `gzip`, `zstd`); only those that are smaller. The file's name has the extension of
+    /// [`Coding::extension`].
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub encodings: BTreeMap<Coding, Encoded>,
+}
+
+/// A content coding that files are kept in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Coding {
+    /// RFC 7932.
+    Br,
+    /// RFC 8878.
+    Zstd,
+    /// RFC 1952.
+    Gzip,
+}
+
+impl Coding {
+    /// The name of the coding in `Content-Encoding` (RFC 9110 §8.4.1).
+    pub fn token(self) -> &'static str {
+        match self {
+            Coding::Br => "br",
+            Coding::Zstd => "zstd",
+            Coding::Gzip => "gzip",
+        }
+    }
+
+    /// What the encoded form's file name ends in.
+    pub fn extension(self) -> &'static str {
+        match self {
+            Coding::Br => ".br",
+            Coding::Zstd => ".zst",
+            Coding::Gzip => ".gz",
+        }
+    }
+}
+
+/// One encoded form of a file.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Encoded {
+    /// In bytes.
+    pub size: u64,
+    /// Lower-case hexadecimal SHA-256 of the encoded bytes.
+    pub sha256: String,
+}
+
+/// A file whose name carries a digest: it never changes.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Asset {
+    /// Where it lies in `public/` and, with `base` before it, its URL: `assets/app.3f9ab2c1k0.js`. No leading slash.
+    pub path: String,
+    /// Its bytes.
+    #[serde(flatten)]
+    pub content: Content,
+    /// The logical paths of what it needs at once: static imports of a module, `@import`s of a style sheet.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub imports: Vec<String>,
+    /// For `integrity` attributes: `sha384-` and base64.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub integrity: Option<String>,
+    /// The bundler's names for it, relative to the source folder: the same bytes, revalidated.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub aliases: Vec<String>,
+}
+
+/// A file whose URL may not change. It lies at `_rimward/releases/<id>/<path>`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Document {
+    /// Its bytes.
+    #[serde(flatten)]
+    pub content: Content,
+    /// The logical path of the asset with the same bytes, where one was published too: then no copy lies in the
+    /// release's folder, and the asset's file answers.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub asset: Option<String>,
+    /// What a page needs, for `Link` fields, in the order in which the page needs it.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub preloads: Vec<Preload>,
+    /// Digests of the page's inline scripts, as CSP sources without quotes: `sha256-` and base64.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub script_hashes: Vec<String>,
+}
+
+/// One file that a page needs.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Preload {
+    /// Its logical path.
+    pub asset: String,
+    /// What it is fetched as: the `as` of `Link` (`script`, `style`, `font`, `image`, `fetch`).
+    #[serde(rename = "as")]
+    pub destination: String,
+    /// A module script: `rel=modulepreload` beside `rel=preload`.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub module: bool,
+    /// Fetched in CORS mode (module scripts, fonts, `crossorigin`).
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub crossorigin: bool,
+}
+
+#[allow(clippy::trivially_copy_pass_by_ref, reason = "serde passes a reference")]
+fn is_false(value: &bool) -> bool {
+    !value
+}

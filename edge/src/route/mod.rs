@@ -1,0 +1,3 @@
+//! Which rule answers a request.
+
+pub mod pattern;

@@ -1,0 +1,1 @@
+//! End-to-end and whole-program tests: one binary, one module a subject.
