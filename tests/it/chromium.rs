@@ -20,7 +20,7 @@ use tungstenite::{Message, WebSocket};
 const PATIENCE: Duration = Duration::from_secs(60);
 
 /// A running browser with one page.
-pub struct Chromium {
+pub(crate) struct Chromium {
     process: Child,
     socket: WebSocket<MaybeTlsStream<TcpStream>>,
     session: String,
@@ -33,27 +33,27 @@ pub struct Chromium {
 
 /// What the browser received for one request.
 #[derive(Debug, Clone)]
-pub struct Received {
+pub(crate) struct Received {
     /// Of the request.
-    pub url: String,
+    pub(crate) url: String,
     /// The status.
-    pub status: u64,
+    pub(crate) status: u64,
     /// Names in lower case.
-    pub headers: Vec<(String, String)>,
+    pub(crate) headers: Vec<(String, String)>,
     /// Answered by a cache of the browser's own.
-    pub from_cache: bool,
+    pub(crate) from_cache: bool,
 }
 
 impl Received {
     /// A field's value.
-    pub fn header(&self, name: &str) -> Option<&str> {
+    pub(crate) fn header(&self, name: &str) -> Option<&str> {
         self.headers.iter().find(|(field, _)| field == name).map(|(_, value)| value.as_str())
     }
 }
 
 impl Chromium {
     /// Starts a browser with an empty profile.
-    pub fn start() -> Chromium {
+    pub(crate) fn start() -> Chromium {
         let profile = tempfile::tempdir().expect("a temporary folder");
         let process = Command::new(program())
             .args([
@@ -94,8 +94,7 @@ impl Chromium {
 
     fn open_page(&mut self) {
         let target = self.call("Target.createTarget", json!({ "url": "about:blank" }));
-        let attached =
-            self.call("Target.attachToTarget", json!({ "targetId": target["targetId"], "flatten": true }));
+        let attached = self.call("Target.attachToTarget", json!({ "targetId": target["targetId"], "flatten": true }));
         self.session = attached["sessionId"].as_str().expect("a session id").to_owned();
         for domain in ["Page", "Runtime", "Log", "Network"] {
             self.call(&format!("{domain}.enable"), json!({}));
@@ -103,7 +102,7 @@ impl Chromium {
     }
 
     /// Opens a URL and waits until the page has loaded.
-    pub fn open(&mut self, url: &str) {
+    pub(crate) fn open(&mut self, url: &str) {
         let navigated = self.call("Page.navigate", json!({ "url": url }));
         assert!(navigated["errorText"].is_null(), "could not open {url}: {}", navigated["errorText"]);
         self.wait_until("document.readyState === 'complete'");
@@ -111,31 +110,26 @@ impl Chromium {
 
     /// The value of an expression in the page; promises are awaited.
     #[track_caller]
-    pub fn evaluate(&mut self, expression: &str) -> Value {
-        let answer = self.call(
-            "Runtime.evaluate",
-            json!({ "expression": expression, "awaitPromise": true, "returnByValue": true }),
-        );
+    pub(crate) fn evaluate(&mut self, expression: &str) -> Value {
+        let answer = self
+            .call("Runtime.evaluate", json!({ "expression": expression, "awaitPromise": true, "returnByValue": true }));
         assert!(answer["exceptionDetails"].is_null(), "`{expression}` threw: {}", answer["exceptionDetails"]);
         answer["result"]["value"].clone()
     }
 
     /// Waits until an expression is true in the page.
     #[track_caller]
-    pub fn wait_until(&mut self, expression: &str) {
+    pub(crate) fn wait_until(&mut self, expression: &str) {
         let deadline = Instant::now() + PATIENCE;
-        // A navigation under way takes the context with it: an answer that is an error then is asked again.
         loop {
             let answer = self.call("Runtime.evaluate", json!({ "expression": expression, "returnByValue": true }));
             if answer["result"]["value"] == json!(true) {
                 return;
             }
-            assert!(
-                Instant::now() < deadline,
-                "`{expression}` did not become true; problems: {:#?}; page: {}",
-                self.problems,
-                self.page_text()
-            );
+            if Instant::now() > deadline {
+                let (problems, page) = (self.take_problems(), self.page_text());
+                panic!("`{expression}` did not become true; problems: {problems:#?}; page: {page}");
+            }
             thread::park_timeout(Duration::from_millis(50));
         }
     }
@@ -149,19 +143,19 @@ impl Chromium {
     }
 
     /// Console errors, exceptions, failed loads and broken security policies since the last call.
-    pub fn take_problems(&mut self) -> Vec<String> {
+    pub(crate) fn take_problems(&mut self) -> Vec<String> {
         self.drain();
         std::mem::take(&mut self.problems)
     }
 
     /// What was received since the last call.
-    pub fn take_responses(&mut self) -> Vec<Received> {
+    pub(crate) fn take_responses(&mut self) -> Vec<Received> {
         self.drain();
         std::mem::take(&mut self.responses)
     }
 
     /// Makes the network unreachable, or reachable again.
-    pub fn set_offline(&mut self, offline: bool) {
+    pub(crate) fn set_offline(&mut self, offline: bool) {
         self.call(
             "Network.emulateNetworkConditions",
             json!({ "offline": offline, "latency": 0, "downloadThroughput": -1, "uploadThroughput": -1 }),
@@ -169,7 +163,7 @@ impl Chromium {
     }
 
     /// Writes a picture of the page, for a person.
-    pub fn screenshot(&mut self, path: &Path) {
+    pub(crate) fn screenshot(&mut self, path: &Path) {
         use base64::Engine;
         let answer = self.call("Page.captureScreenshot", json!({ "format": "png" }));
         let data = answer["data"].as_str().expect("a picture");

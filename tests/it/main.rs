@@ -1,1 +1,4 @@
 //! End-to-end and whole-program tests: one binary, one module a subject.
+
+mod browser;
+mod chromium;
