@@ -41,7 +41,7 @@ pub trait Platform {
     /// A variable or secret of the Worker.
     fn variable(&self, name: &str) -> Option<String>;
     /// The file at `path` of the assets, without a leading slash, as raw bytes: `assets/app.3f9ab2c1k0.js.br`. Files may be kept at hand: `path`s never
-    /// change their bytes, but for those of `_rimward/releases.json` and `_rimward/settings.json`, which go through [`Platform::read`].
+    /// change their bytes, but for that of `_rimward/releases.json`, which goes through [`Platform::read`].
     async fn asset(&self, path: &str) -> Result<Option<Self::Body>, AssetError>;
     /// The file at `path` of the assets, whole, never from memory.
     async fn read(&self, path: &str) -> Result<Option<Vec<u8>>, AssetError>;

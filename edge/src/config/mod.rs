@@ -1,6 +1,6 @@
 //! The compiled settings: what `rimward.toml` means, checked, with every default filled in.
 //!
-//! The builder writes them to `_rimward/settings.json` and guarantees what the field comments say; the edge obeys.
+//! The builder writes them below `_rimward/settings/` and guarantees what the field comments say; the edge obeys.
 //! Names of secrets may stand here, their values never.
 
 use std::collections::BTreeMap;
@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::route::pattern::Pattern;
 
-/// `_rimward/settings.json`.
+/// The file at [`crate::release::manifest::settings_path`].
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct SettingsFile {
     /// See [`crate::release::manifest::FORMAT`].

@@ -15,6 +15,29 @@ pub const FORMAT: u32 = 1;
 /// The folder inside `public/` that is never served by its path.
 pub const PRIVATE_FOLDER: &str = "_rimward";
 
+/// The only pointer: what it does not name does not answer.
+pub const RELEASES_PATH: &str = "_rimward/releases.json";
+
+/// Where the compiled settings lie: under their digest, so that `releases.json` alone switches settings and release
+/// together. (With one name for all settings, a build killed between two renames would leave new settings on an old release.)
+pub fn settings_path(sha256: &str) -> String {
+    format!("{PRIVATE_FOLDER}/settings/{sha256}.json")
+}
+
+/// Where a release's manifest lies.
+pub fn manifest_path(release: &str) -> String {
+    format!("{PRIVATE_FOLDER}/releases/{release}/manifest.json")
+}
+
+/// Where the identity form of a release's document lies; its encodings have [`Coding::extension`] behind it.
+///
+/// An app's own `manifest.json` must not lie where the release's does: it goes one folder deeper, whose name no source
+/// folder may have at its root.
+pub fn document_path(release: &str, path: &str) -> String {
+    let deeper = if path.eq_ignore_ascii_case("manifest.json") { "_rimward/" } else { "" };
+    format!("{PRIVATE_FOLDER}/releases/{release}/{deeper}{path}")
+}
+
 /// `_rimward/releases.json`: the retained releases, newest first, and the current one.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Releases {
@@ -22,7 +45,7 @@ pub struct Releases {
     pub format: u32,
     /// The id of the release that answers; always one of `releases`.
     pub current: String,
-    /// Lower-case hexadecimal SHA-256 of `_rimward/settings.json`.
+    /// Lower-case hexadecimal SHA-256 of the compiled settings, which lie at [`settings_path`].
     pub settings_sha256: String,
     /// Newest first.
     pub releases: Vec<Retained>,
@@ -37,7 +60,7 @@ pub struct Retained {
     pub manifest_sha256: String,
 }
 
-/// `_rimward/releases/<id>/manifest.json`: one release.
+/// One release, at [`manifest_path`].
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Manifest {
     /// See [`FORMAT`].
@@ -132,7 +155,7 @@ pub struct Asset {
     pub aliases: Vec<String>,
 }
 
-/// A file whose URL may not change. It lies at `_rimward/releases/<id>/<path>`.
+/// A file whose URL may not change. It lies at [`document_path`].
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Document {
     /// Its bytes.
