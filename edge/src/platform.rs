@@ -7,6 +7,11 @@ use http::{HeaderMap, Method, StatusCode};
 
 use crate::time::Timestamp;
 
+/// The fields that an answer from a release asks for, in the order of likelihood: a plain `GET` of an asset stops after
+/// the first four (`accept-encoding` through [`Request::client_accept_encoding`]). Worth fetching in one crossing.
+pub const RELEASE_FIELDS: [&str; 8] =
+    ["accept-encoding", "if-none-match", "range", "cf-ray", "if-match", "if-range", "sec-fetch-mode", "accept"];
+
 /// The request as the outside world holds it. Reading one field costs microseconds on the real platform, reading all
 /// of them more: ask for what a decision needs, when it needs it.
 pub trait Request {
@@ -48,6 +53,8 @@ pub trait Platform {
     /// Sends a request to an origin: the one place from which requests leave. Redirects are not followed, the
     /// platform's subrequest cache neither answers nor stores. Resolves when the answer's head is there.
     async fn fetch(&self, outbound: Outbound<Self::Body>) -> Result<Inbound<Self::Body>, FetchError>;
+    /// One line for the operator's log: why an answer failed, with its request id. Never seen by clients.
+    fn log(&self, line: &str);
     /// Runs something after the answer, which may finish first. It owns what it needs.
     fn defer(self: &Rc<Self>, work: impl Future<Output = ()> + 'static);
 }
@@ -65,9 +72,9 @@ pub struct Outbound<B> {
     pub body: Option<B>,
     /// Until the head must be there.
     pub answer_within: Duration,
-    /// Longest pause between two pieces of the answer's body; the body breaks off past it.
+    /// Longest pause between two pieces of the answer's body; the body breaks off past it. Not for `text/event-stream`.
     pub idle: Option<Duration>,
-    /// Longest time for the whole; the body breaks off past it.
+    /// Longest time for the whole; the body breaks off past it. Not for `text/event-stream`.
     pub total: Option<Duration>,
 }
 
