@@ -4,6 +4,7 @@
 //! the previous stage's type and returns the next. Only `scan` and `publish` touch the world.
 
 pub mod diagnostic;
+pub mod fs;
 pub mod link;
 pub mod minify;
 pub mod scan;
