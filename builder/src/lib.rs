@@ -8,3 +8,4 @@ pub mod fs;
 pub mod link;
 pub mod minify;
 pub mod scan;
+pub mod workerd;
