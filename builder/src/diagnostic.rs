@@ -1,6 +1,9 @@
 //! What is wrong with an input, for a person: severity, code, place, message, hint. Rendering is in one place.
 
 use std::fmt;
+use std::ops::Range;
+
+use annotate_snippets::{AnnotationKind, Level, Renderer, Snippet};
 
 /// One finding. Text is lower-case, one line, without a full stop: what could not be done to which thing.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
@@ -9,6 +12,8 @@ pub struct Diagnostic {
     pub file: String,
     /// Where in the file; absent where it is about the whole file.
     pub place: Option<Place>,
+    /// The line that it is about, to be shown with the words in question underlined.
+    pub excerpt: Option<Excerpt>,
     /// How bad.
     pub severity: Severity,
     /// A stable name for the kind of finding: `dangling-reference`.
@@ -26,6 +31,15 @@ pub struct Place {
     pub line: u32,
     /// From 1, in characters.
     pub column: u32,
+}
+
+/// One line of a text, and what in it is meant.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Excerpt {
+    /// Without its line break.
+    pub line: String,
+    /// Bytes of `line`, on the borders of characters.
+    pub marked: (usize, usize),
 }
 
 /// How bad a finding is.
@@ -49,7 +63,7 @@ impl Diagnostic {
     }
 
     fn new(severity: Severity, file: String, code: &'static str, message: String) -> Diagnostic {
-        Diagnostic { file, place: None, severity, code, message, hint: None }
+        Diagnostic { file, place: None, excerpt: None, severity, code, message, hint: None }
     }
 
     /// The same at a byte offset of the file's text.
@@ -58,10 +72,61 @@ impl Diagnostic {
         self
     }
 
+    /// The same about a range of bytes of the file's text, showing the line.
+    pub fn over(mut self, text: &str, range: Range<usize>) -> Diagnostic {
+        self.excerpt = Excerpt::of(text, range.clone());
+        self.at(text, range.start)
+    }
+
+    /// As it is shown to a person: the line in question with what is meant underlined, where there is one, else one line.
+    pub fn render(&self, color: Color) -> String {
+        let (Some(excerpt), Some(place)) = (&self.excerpt, self.place) else {
+            return self.to_string();
+        };
+        let level = match self.severity {
+            Severity::Error => Level::ERROR,
+            Severity::Warning => Level::WARNING,
+        };
+        let marked = AnnotationKind::Primary.span(excerpt.marked.0..excerpt.marked.1);
+        let snippet =
+            Snippet::source(&excerpt.line).path(&self.file).line_start(place.line as usize).annotation(marked);
+        let group = level.primary_title(&self.message).id(self.code).element(snippet);
+        let hint = self.hint.as_deref().map(|hint| Level::HELP.with_name("hint").message(hint));
+        let renderer = match color {
+            Color::Styled => Renderer::styled(),
+            Color::Plain => Renderer::plain(),
+        };
+        renderer.render(&[group.elements(hint)])
+    }
+
     /// The same with a next step.
     pub fn hint(mut self, hint: impl Into<String>) -> Diagnostic {
         self.hint = Some(hint.into());
         self
+    }
+}
+
+/// Whether a rendering is coloured.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Color {
+    /// For terminals.
+    Styled,
+    /// For files, pipes, and where `NO_COLOR` is set.
+    Plain,
+}
+
+/// Longest line that is shown, in bytes: nobody reads a minified script.
+const LINE_LIMIT: usize = 240;
+
+impl Excerpt {
+    fn of(text: &str, range: Range<usize>) -> Option<Excerpt> {
+        let start = text.floor_char_boundary(range.start.min(text.len()));
+        let line_start = text[..start].rfind('\n').map_or(0, |at| at + 1);
+        let line = text[line_start..].split('\n').next().unwrap_or_default().trim_end_matches('\r');
+        let mark = |at: usize| line.ceil_char_boundary(at.saturating_sub(line_start).min(line.len()));
+        let marked = (mark(start), mark(range.end.max(start)));
+        // A tab is as wide as the terminal likes: the underline would stand elsewhere.
+        (line.len() <= LINE_LIMIT).then(|| Excerpt { line: line.replace('\t', " "), marked })
     }
 }
 
@@ -106,5 +171,41 @@ mod tests {
         assert_eq!(Place::of(text, 0), Place { line: 1, column: 1 });
         assert_eq!(Place::of(text, 4), Place { line: 2, column: 2 });
         assert_eq!(Place::of(text, 99), Place { line: 3, column: 1 });
+    }
+
+    #[test]
+    fn a_finding_over_a_range_shows_its_line() {
+        let text = "[site]\n\tnäme = 1 # x\r\n";
+        let finding = Diagnostic::error("rimward.toml", "unknown-key", "no key `näme`")
+            .over(text, 8..13)
+            .hint("did you mean `name`?");
+        let expected = "\
+error[unknown-key]: no key `näme`
+ --> rimward.toml:2:2
+  |
+2 |  näme = 1 # x
+  |  ^^^^
+  |
+  = hint: did you mean `name`?";
+        assert_eq!(finding.render(Color::Plain), expected);
+        assert_eq!(finding.to_string(), "rimward.toml:2:2: error: no key `näme`\n  hint: did you mean `name`?");
+    }
+
+    #[test]
+    fn a_long_line_is_not_shown() {
+        let text = "x".repeat(5000);
+        let finding = Diagnostic::error("app.js", "c", "m").over(&text, 4000..4001);
+        assert_eq!(finding.render(Color::Plain), "app.js:1:4001: error: m");
+    }
+
+    #[test]
+    fn ranges_outside_the_text_or_inside_a_character_do_no_harm() {
+        let text = "aü\nb";
+        for start in 0..8 {
+            for end in 0..8 {
+                let rendered = Diagnostic::error("f", "c", "m").over(text, start..end).render(Color::Plain);
+                assert!(rendered.contains("f:"), "{rendered}");
+            }
+        }
     }
 }

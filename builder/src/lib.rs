@@ -8,4 +8,6 @@ pub mod fs;
 pub mod link;
 pub mod minify;
 pub mod scan;
+pub mod settings;
+pub mod worker;
 pub mod workerd;

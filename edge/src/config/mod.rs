@@ -55,8 +55,10 @@ pub struct Site {
     pub hosts: Vec<String>,
     /// Begins and ends with `/`.
     pub base: String,
-    /// Who the client is.
-    pub client_address: ClientAddress,
+    /// Who the client is. Absent where the settings do not say: then the Worker's variable `RIMWARD_CLIENT_ADDRESS`
+    /// (`socket` under `rimward serve`) decides, and without it [`ClientAddress::Cloudflare`].
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub client_address: Option<ClientAddress>,
 }
 
 /// Where the client's address is read. Never a field that a client may set itself.

@@ -67,6 +67,16 @@ impl Pattern {
         &self.text
     }
 
+    /// The names that it catches something under; `*` is `splat`.
+    pub fn names(&self) -> impl Iterator<Item = &str> {
+        let splat = self.after.as_ref().map(|_| "splat");
+        let pieces = self.before.iter().chain(self.after.iter().flatten());
+        splat.into_iter().chain(pieces.filter_map(|piece| match piece {
+            Piece::Name(name) => Some(name.as_str()),
+            Piece::Literal(_) => None,
+        }))
+    }
+
     /// What the pattern catches of a path; `None` where it does not match.
     pub fn matches<'path>(&self, path: &'path str) -> Option<Caught<'path>> {
         let mut caught = Caught::default();
