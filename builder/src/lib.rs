@@ -3,11 +3,14 @@
 //! One direction: [`scan`] -> [`link`] -> [`minify`] -> `name` -> `encode` -> `manifest` -> `publish`; each stage takes
 //! the previous stage's type and returns the next. Only `scan` and `publish` touch the world.
 
+pub mod cache;
 pub mod diagnostic;
+pub mod encode;
 pub mod fs;
 pub mod link;
 pub mod minify;
 pub mod scan;
 pub mod settings;
+pub mod threads;
 pub mod worker;
 pub mod workerd;

@@ -1,19 +1,105 @@
-//! Makes texts smaller without changing what they mean: one file per format, the same signature.
+//! Makes texts smaller without changing what they mean: one file per format, the same signature ([`Minifier`]).
 //!
-//! A result is used only if it parses, is not empty, and holds the same placeholders as often as before; else the text
-//! passes through with a warning.
+//! A result is used only if it parses, is not empty where the input was not, and holds the same placeholders as often
+//! as before; else the text passes through with a warning. A minifier that panics is a minifier that refused.
+
+pub mod bounds;
+pub mod licences;
+pub mod maps;
+pub mod script;
+
+mod check;
+mod stage;
+
+use std::collections::BTreeMap;
 
 use crate::diagnostic::Diagnostic;
+use crate::link::{Graph, ScriptKind};
+use crate::scan::{Kind, Source, SourcePath};
+
+pub use stage::minify;
+
+/// Changes whenever the same input may give another output: results of older versions are not taken from the cache.
+pub(crate) const VERSION: &str = "minify 1, oxc 0.146.0, oxc_sourcemap 9.0.0, lightningcss 1.0.0-alpha.72";
+
+/// The linked files with their texts as small as they get; placeholders are still inside.
+#[derive(Debug, Clone)]
+pub struct Minimal {
+    /// As it was linked, but: `text` and `edits` of the nodes have moved into `texts`, and there are no nodes for source
+    /// maps, whoever refers to them.
+    pub graph: Graph,
+    /// The text to publish of every node that has one. A node that is not here is published as its source's bytes.
+    pub texts: BTreeMap<SourcePath, Minified>,
+    /// Source maps that belong to no text of the graph, as they were read; empty where maps are dropped.
+    pub stray_maps: BTreeMap<SourcePath, Source>,
+}
 
 /// What a minifier made of a text.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Minified {
-    /// The text to publish.
+    /// The text to publish, without a comment that names a source map.
     pub text: String,
-    /// The composed source map as JSON, where the input had one.
+    /// A source map as JSON. From a [`Minifier`]: from `text` to its input, where [`Input::wants_map`] says so. From the
+    /// stage: composed with the bundler's, where the bundler wrote one; [`maps::with_file`] gives it a `file`.
     pub map: Option<String>,
-    /// Licence comments, without those that other files have too; they move to a file of their own.
+    /// Licence comments (`/*!`, `@license`, `@preserve`) with their delimiters, in the order of the text. They are not in
+    /// `text` any more: [`licences::text`] collects them in a file.
     pub licences: Vec<String>,
-    /// Why the text passed through, and the like.
+    /// What a person should know, and which did not keep the minifier from its work.
     pub diagnostics: Vec<Diagnostic>,
+}
+
+/// What a minifier is given.
+#[derive(Debug, Clone, Copy)]
+pub struct Input<'a> {
+    /// Where it lies, for findings.
+    pub path: &'a SourcePath,
+    /// What it is.
+    pub kind: Kind,
+    /// The text with placeholders, without a comment that names a source map.
+    pub text: &'a str,
+    /// For scripts: what it must be parsed as.
+    pub script: ScriptKind,
+    /// Whether somebody wants the map from the output to `text`. Minifiers of formats without maps do not care.
+    pub wants_map: bool,
+}
+
+/// A format's minifier. It must keep every placeholder (letters and digits) as it is; the stage counts them.
+pub type Minifier = fn(&Input<'_>) -> Result<Minified, Refusal>;
+
+/// Why a text cannot be minified: it passes through, and a person is told.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{reason}")]
+pub struct Refusal {
+    /// Lower-case, one line, without a full stop: `unexpected token`.
+    pub reason: String,
+    /// Where in the input's text (bytes), if that is known.
+    pub offset: Option<usize>,
+}
+
+impl Refusal {
+    /// A refusal that concerns the whole text.
+    pub fn new(reason: impl Into<String>) -> Refusal {
+        Refusal { reason: reason.into(), offset: None }
+    }
+
+    /// The same at a byte offset of the input's text.
+    pub fn at(mut self, offset: usize) -> Refusal {
+        self.offset = Some(offset);
+        self
+    }
+}
+
+/// The minifier of a kind of file; `None` for what is published as it is.
+fn minifier_of(kind: Kind) -> Option<Minifier> {
+    match kind {
+        Kind::Script => Some(script::minify),
+        Kind::Html | Kind::Css | Kind::WebManifest | Kind::Json | Kind::Svg => Some(pass_through),
+        Kind::SourceMap | Kind::Other => None,
+    }
+}
+
+/// For formats whose texts are published as they are.
+fn pass_through(input: &Input<'_>) -> Result<Minified, Refusal> {
+    Ok(Minified { text: input.text.to_owned(), ..Minified::default() })
 }
