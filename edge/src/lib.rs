@@ -12,4 +12,6 @@ pub mod platform;
 pub mod release;
 pub mod route;
 pub mod serve;
+#[cfg(any(target_arch = "wasm32", test))]
+mod shell;
 pub mod time;

@@ -1,0 +1,98 @@
+//! The load: kept-alive connections that each send one request after the other, and what the server's process paid for them.
+//!
+//! The client is on the same machine and takes its own share of it: time is no measure here, the server's CPU is.
+
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::{SocketAddr, TcpStream};
+use std::time::Duration;
+
+/// What to send, and how often.
+#[derive(Debug, Clone)]
+pub(crate) struct Load {
+    /// The server.
+    pub(crate) address: SocketAddr,
+    /// The request, whole.
+    pub(crate) request: String,
+    /// Connections at once.
+    pub(crate) connections: u32,
+    /// Requests on each.
+    pub(crate) requests: u32,
+}
+
+/// Sends the load. Every answer must have `status`; its body is read to the end.
+pub(crate) fn send(load: &Load, status: u16) -> Result<(), String> {
+    std::thread::scope(|scope| {
+        let connections: Vec<_> =
+            (0..load.connections).map(|_| scope.spawn(|| send_on_one_connection(load, status))).collect();
+        connections.into_iter().try_for_each(|connection| connection.join().map_err(|_| "a client panicked")?)
+    })
+}
+
+fn send_on_one_connection(load: &Load, status: u16) -> Result<(), String> {
+    let failed = |error: std::io::Error| format!("could not talk to {}: {error}", load.address);
+    let stream = TcpStream::connect(load.address).map_err(failed)?;
+    stream.set_nodelay(true).map_err(failed)?;
+    stream.set_read_timeout(Some(Duration::from_secs(30))).map_err(failed)?;
+    let mut reader = BufReader::with_capacity(64 * 1024, stream);
+    for _ in 0..load.requests {
+        reader.get_mut().write_all(load.request.as_bytes()).map_err(failed)?;
+        let head = read_head(&mut reader).map_err(failed)?;
+        if head.status != status {
+            return Err(format!("{} answered {} to `{}`", load.address, head.status, first_line(&load.request)));
+        }
+        discard(&mut reader, head.length).map_err(failed)?;
+    }
+    Ok(())
+}
+
+struct Head {
+    status: u16,
+    length: u64,
+}
+
+fn read_head(reader: &mut impl BufRead) -> std::io::Result<Head> {
+    let mut head = Head { status: 0, length: 0 };
+    let mut line = String::new();
+    loop {
+        line.clear();
+        if reader.read_line(&mut line)? == 0 {
+            return Err(std::io::ErrorKind::UnexpectedEof.into());
+        }
+        let trimmed = line.trim_end();
+        if trimmed.is_empty() {
+            return Ok(head);
+        }
+        if head.status == 0 {
+            head.status = trimmed.split(' ').nth(1).and_then(|status| status.parse().ok()).unwrap_or(0);
+        } else if let Some((name, value)) = trimmed.split_once(':') {
+            if name.eq_ignore_ascii_case("content-length") {
+                head.length = value.trim().parse().unwrap_or(0);
+            } else if name.eq_ignore_ascii_case("transfer-encoding") {
+                return Err(std::io::Error::other("the load expects answers with a `Content-Length`"));
+            }
+        }
+    }
+}
+
+fn discard(reader: &mut impl Read, length: u64) -> std::io::Result<()> {
+    let read = std::io::copy(&mut reader.take(length), &mut std::io::sink())?;
+    if read == length { Ok(()) } else { Err(std::io::ErrorKind::UnexpectedEof.into()) }
+}
+
+fn first_line(request: &str) -> &str {
+    request.lines().next().unwrap_or_default()
+}
+
+/// The CPU that a process has taken so far, by the kernel's accounting: in user mode and in the kernel, all threads.
+pub(crate) fn cpu(process: u32) -> Result<Duration, String> {
+    let path = format!("/proc/{process}/stat");
+    let stat = std::fs::read_to_string(&path).map_err(|error| format!("could not read `{path}`: {error}"))?;
+    // The second field is the program's name in brackets, which may hold anything; 14 and 15 are utime and stime.
+    let fields = stat.rsplit_once(')').map_or("", |(_, rest)| rest);
+    let ticks: Vec<u64> = fields.split_whitespace().skip(11).take(2).filter_map(|field| field.parse().ok()).collect();
+    match ticks[..] {
+        // USER_HZ is 100 on every Linux that runs this.
+        [user, system] => Ok(Duration::from_millis((user + system) * 10)),
+        _ => Err(format!("could not understand `{path}`")),
+    }
+}

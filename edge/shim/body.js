@@ -1,0 +1,142 @@
+// Bodies: cut into ranges, and held to time limits. Bytes that are at hand are a Uint8Array, everything else a stream.
+
+// The parts of `body` that `plan` names, each after its head, then the plan's closing text. `plan` is
+// "start NUL end NUL head NUL ... closing"; ranges ascend and lie apart.
+function slice(body, plan) {
+  const fields = plan.split("\0");
+  const closing = encoder.encode(fields.pop());
+  const parts = [];
+  let length = closing.length;
+  for (let i = 0; i < fields.length; i += 3) {
+    const part = { start: Number(fields[i]), end: Number(fields[i + 1]), head: encoder.encode(fields[i + 2]) };
+    length += part.head.length + part.end - part.start;
+    parts.push(part);
+  }
+  if (body instanceof Uint8Array) return sliceBytes(body, parts, closing, length);
+  const { readable, writable } = new FixedLengthStream(length);
+  sliceStream(body.getReader(), parts, closing, writable.getWriter());
+  return readable;
+}
+
+function sliceBytes(bytes, parts, closing, length) {
+  if (parts.length === 1 && length === parts[0].end - parts[0].start) {
+    return bytes.subarray(parts[0].start, parts[0].end);
+  }
+  const whole = new Uint8Array(length);
+  let at = 0;
+  const add = (piece) => {
+    whole.set(piece, at);
+    at += piece.length;
+  };
+  for (const { start, end, head } of parts) {
+    add(head);
+    add(bytes.subarray(start, end));
+  }
+  add(closing);
+  return whole;
+}
+
+async function sliceStream(reader, parts, closing, writer) {
+  try {
+    let piece = new Uint8Array(0);
+    let pieceStart = 0;
+    for (const { start, end, head } of parts) {
+      if (head.length > 0) await writer.write(head);
+      for (let at = start; at < end; ) {
+        if (at < pieceStart + piece.length) {
+          const until = Math.min(end - pieceStart, piece.length);
+          await writer.write(piece.slice(at - pieceStart, until));
+          at = pieceStart + until;
+          continue;
+        }
+        pieceStart += piece.length;
+        const { done, value } = await reader.read();
+        if (done) throw new Error("the file ended before the range did");
+        piece = value;
+      }
+    }
+    if (closing.length > 0) await writer.write(closing);
+    await Promise.all([writer.close(), reader.cancel()]);
+  } catch (error) {
+    await breakOff(reader, writer, error);
+  }
+}
+
+// A stream of the same bytes that breaks off where `source` pauses for longer than `idle` milliseconds, or is not at
+// its end at `deadline` (as Date.now() tells time). Without a limit: `undefined`.
+function limited(source, length, idle, deadline) {
+  const { readable, writable } = length === null ? new IdentityTransformStream() : new FixedLengthStream(length);
+  pump(source.getReader(), writable.getWriter(), idle, deadline);
+  return readable;
+}
+
+async function pump(reader, writer, idle, deadline) {
+  let overdue;
+  const total = new Promise((_, reject) => {
+    if (deadline === undefined) return;
+    const late = () => reject(new Error("the origin's answer took longer than its `total` limit"));
+    overdue = setTimeout(late, Math.max(0, deadline - Date.now()));
+  });
+  try {
+    for (;;) {
+      const { done, value } = await Promise.race([total, withinIdle(reader.read(), idle)]);
+      if (done) break;
+      await Promise.race([total, writer.write(value)]);
+    }
+    await writer.close();
+  } catch (error) {
+    await breakOff(reader, writer, error);
+  } finally {
+    clearTimeout(overdue);
+  }
+}
+
+function withinIdle(reading, idle) {
+  if (idle === undefined) return reading;
+  let timer;
+  const paused = new Promise((_, reject) => {
+    const late = () => reject(new Error("the origin paused for longer than its `idle` limit"));
+    timer = setTimeout(late, idle);
+  });
+  return Promise.race([reading, paused]).finally(() => clearTimeout(timer));
+}
+
+// Whoever reads the one side and writes the other learns that the bytes are not whole.
+async function breakOff(reader, writer, error) {
+  await Promise.allSettled([writer.abort(error), reader.cancel(error)]);
+}
+
+// All of `stream` as bytes where it is no longer than `limit`; else a stream of the same bytes.
+async function gather(stream, limit) {
+  const reader = stream.getReader();
+  const pieces = [];
+  let length = 0;
+  while (length <= limit) {
+    const { done, value } = await reader.read();
+    if (done) return join(pieces, length);
+    pieces.push(value);
+    length += value.length;
+  }
+  const { readable, writable } = new IdentityTransformStream();
+  const writer = writable.getWriter();
+  (async () => {
+    try {
+      for (const piece of pieces) await writer.write(piece);
+      await pump(reader, writer);
+    } catch (error) {
+      await breakOff(reader, writer, error);
+    }
+  })();
+  return readable;
+}
+
+function join(pieces, length) {
+  if (pieces.length === 1) return pieces[0];
+  const whole = new Uint8Array(length);
+  let at = 0;
+  for (const piece of pieces) {
+    whole.set(piece, at);
+    at += piece.length;
+  }
+  return whole;
+}

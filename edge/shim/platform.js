@@ -1,0 +1,176 @@
+// What the core asks of the platform, over the platform's own objects. Nothing here decides anything.
+//
+// Lists of fields cross the border to Wasm as one string, "name LF value LF ...": neither can hold a line feed.
+
+const encoder = new TextEncoder();
+
+// Files up to this size are read whole, so that the core may keep them at hand.
+const AT_HAND_BYTES = 1024 * 1024;
+
+// The names that the core asks for by number.
+let fieldNames = [];
+
+function header(call, name) {
+  return call.request.headers.get(fieldNames[name]);
+}
+
+function headerNamed(call, name) {
+  return call.request.headers.get(name);
+}
+
+function headers(call) {
+  return pack(call.request.headers);
+}
+
+function acceptEncoding(call) {
+  const { request } = call;
+  return request.cf?.clientAcceptEncoding ?? request.headers.get("accept-encoding");
+}
+
+function peer(call) {
+  return call.request.cf?.clientIp;
+}
+
+function takeBody(call) {
+  return call.request.body;
+}
+
+function variable(call, name) {
+  const value = call.env[name];
+  return typeof value === "string" ? value : undefined;
+}
+
+function random() {
+  return crypto.getRandomValues(new Uint8Array(1024));
+}
+
+function log(line) {
+  console.log(line);
+}
+
+// The file at `path`: bytes, or a stream where it is large, or `undefined`. Without a binding: no promise.
+function asset(call, path) {
+  const { ASSETS } = call.env;
+  return ASSETS === undefined ? undefined : fetchAsset(ASSETS, path, AT_HAND_BYTES);
+}
+
+// The file at `path`, whole.
+function read(call, path) {
+  const { ASSETS } = call.env;
+  return ASSETS === undefined ? undefined : fetchAsset(ASSETS, path, Infinity);
+}
+
+async function fetchAsset(assets, path, limit) {
+  const url = "http://assets/" + path.split("/").map(encodeURIComponent).join("/");
+  const response = await assets.fetch(url, { redirect: "manual" });
+  const length = response.headers.get("content-length");
+  if (response.status === 404 || (response.status === 200 && isListing(response, length))) {
+    await response.body?.cancel();
+    return undefined;
+  }
+  if (response.status !== 200) {
+    await response.body?.cancel();
+    throw new Error(`the binding answered ${response.status}`);
+  }
+  if (response.body === null) return new Uint8Array(0);
+  if (length !== null && Number(length) > limit) return response.body;
+  if (length !== null || limit === Infinity) return new Uint8Array(await response.arrayBuffer());
+  return gather(response.body, limit);
+}
+
+// workerd's disk service answers a folder with a list of it, unlike a file without a length.
+function isListing(response, length) {
+  const { headers } = response;
+  return length === null && headers.get("content-type") === "application/json" && !headers.has("etag");
+}
+
+// The one way out: every request to an origin is made of this. `cf` keeps the platform's own cache of subrequests out
+// and, unlike `cache: "no-store"`, adds nothing to the request. Bodies are passed on as they are, whatever their encoding.
+function outbound(method, fields, body, signal) {
+  return {
+    method,
+    headers: unpack(fields),
+    body,
+    signal,
+    redirect: "manual",
+    encodeResponseBody: "manual",
+    cf: { cacheTtlByStatus: { "100-599": -1 } },
+  };
+}
+
+// Sends a request to an origin. Never rejects: `late` says that no head came in time, `error` that none can come.
+async function send(method, url, fields, body, answer, idle, total) {
+  const started = Date.now();
+  const controller = new AbortController();
+  let late = false;
+  const timer = setTimeout(() => {
+    late = true;
+    controller.abort();
+  }, answer);
+  try {
+    const response = await fetch(url, outbound(method, fields, body, controller.signal));
+    const deadline = total === undefined ? undefined : started + total;
+    return { status: response.status, fields: pack(response.headers), body: inboundBody(response, idle, deadline) };
+  } catch (error) {
+    return { late, error: String(error?.message ?? error) };
+  } finally {
+    clearTimeout(timer);
+  }
+}
+
+// A switched protocol is passed on as the response itself. A stream of events may pause, and last, as it likes.
+function inboundBody(response, idle, deadline) {
+  if (response.webSocket) return response;
+  const unlimited = idle === undefined && deadline === undefined;
+  if (unlimited || response.body === null || isEventStream(response.headers)) return response.body;
+  const length = response.headers.get("content-length");
+  return limited(response.body, length === null ? null : Number(length), idle, deadline);
+}
+
+function isEventStream(headers) {
+  return /^text\/event-stream\s*(;|$)/i.test(headers.get("content-type") ?? "");
+}
+
+// A head that many responses share.
+function prepare(fields) {
+  return Object.fromEntries(pairs(fields));
+}
+
+// The response: the shared fields of `prepared` (if any), then those of `own`, none of which may stand in both.
+function respond(status, prepared, own, encoded, body) {
+  const fields = { ...prepared };
+  let at = 0;
+  while (at < own.length) {
+    const nameEnd = own.indexOf("\n", at);
+    const valueEnd = own.indexOf("\n", nameEnd + 1);
+    fields[own.slice(at, nameEnd)] = own.slice(nameEnd + 1, valueEnd);
+    at = valueEnd + 1;
+  }
+  return new Response(body, { status, headers: fields, encodeBody: encoded ? "manual" : "automatic" });
+}
+
+// The same where a name may stand in several lines.
+function respondRepeated(status, prepared, own, encoded, body) {
+  const fields = new Headers(prepared);
+  for (const [name, value] of pairs(own)) fields.append(name, value);
+  return new Response(body, { status, headers: fields, encodeBody: encoded ? "manual" : "automatic" });
+}
+
+function pack(headers) {
+  let packed = "";
+  for (const [name, value] of headers) packed += name + "\n" + value + "\n";
+  return packed;
+}
+
+function unpack(fields) {
+  const headers = new Headers();
+  for (const [name, value] of pairs(fields)) headers.append(name, value);
+  return headers;
+}
+
+function pairs(fields) {
+  const flat = fields.split("\n");
+  const list = [];
+  for (let i = 0; i + 1 < flat.length; i += 2) list.push([flat[i], flat[i + 1]]);
+  return list;
+}

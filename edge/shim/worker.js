@@ -1,0 +1,110 @@
+// The Worker's entry point, and the owner of the Wasm instances.
+//
+// A panic or any other trap leaves an instance in a state that nobody may trust: it fails its own request, the instance
+// takes no new ones, and those under way finish on it. `glue` is wasm-bindgen's text in a function: each call makes
+// an own closure, and so an own instance of the one compiled module.
+
+class Call {
+  constructor(request, env, ctx) {
+    this.request = request;
+    this.env = env;
+    this.ctx = ctx;
+  }
+}
+
+class Instance {
+  #exports;
+  #panic = null;
+  // What goes on after the core returned, by the core's number for it: `settle` takes the response, `call` made it.
+  #tasks = new Map();
+  poisoned = false;
+
+  constructor() {
+    this.#exports = glue({
+      ...{ header, headerNamed, headers, acceptEncoding, peer, takeBody, variable, random, log },
+      ...{ asset, read, send, slice, prepare, respond, respondRepeated },
+      wake: (task) => queueMicrotask(() => this.#resume(task)),
+      defer: (call, task) => this.#defer(call, task),
+      panicked: (message) => (this.#panic = message),
+    });
+    this.#exports.initSync({ module: wasm });
+    fieldNames = this.#exports.start().split("\n");
+  }
+
+  // A response, or a promise of one.
+  answer(call) {
+    const { request } = call;
+    try {
+      const answer = this.#exports.answer(call, request.method, request.url);
+      return typeof answer === "number" ? this.#later(call, answer) : answer;
+    } catch (error) {
+      return this.#fail(call, error);
+    }
+  }
+
+  #later(call, task) {
+    // Nobody waits any more: what the core keeps for this request can go.
+    call.request.signal.addEventListener("abort", () => this.#abandon(task));
+    return new Promise((settle) => this.#tasks.set(task, { call, settle }));
+  }
+
+  #defer(call, task) {
+    call.ctx.waitUntil(new Promise((settle) => this.#tasks.set(task, { call, settle })));
+    queueMicrotask(() => this.#resume(task));
+  }
+
+  #resume(task) {
+    const waiting = this.#tasks.get(task);
+    if (waiting === undefined) return;
+    try {
+      const response = this.#exports.resume(task);
+      if (response === undefined) return;
+      this.#tasks.delete(task);
+      waiting.settle(response);
+    } catch (error) {
+      this.#tasks.delete(task);
+      waiting.settle(this.#fail(waiting.call, error));
+    }
+  }
+
+  #abandon(task) {
+    if (!this.#tasks.delete(task)) return;
+    try {
+      this.#exports.abandon(task);
+    } catch (error) {
+      this.poisoned = true;
+    }
+  }
+
+  #fail(call, error) {
+    this.poisoned = true;
+    const id = call.request.headers.get("cf-ray") ?? crypto.randomUUID().replaceAll("-", "");
+    console.error(`rimward: request ${id} failed: ${this.#panic ?? error?.stack ?? error}`);
+    this.#panic = null;
+    return failure(id);
+  }
+}
+
+function failure(id) {
+  return new Response(`internal error\nrequest id: ${id}\n`, {
+    status: 500,
+    headers: {
+      "content-type": "text/plain; charset=utf-8",
+      "cache-control": "no-store",
+      "cloudflare-cdn-cache-control": "no-store",
+      "cache-status": "rimward; detail=panic",
+      "server-timing": "rimward",
+      "x-content-type-options": "nosniff",
+      "x-request-id": id,
+    },
+  });
+}
+
+let current = new Instance();
+
+export default {
+  fetch(request, env, ctx) {
+    if (current.poisoned) current = new Instance();
+    return current.answer(new Call(request, env, ctx));
+  },
+};

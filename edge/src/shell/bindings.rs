@@ -1,0 +1,79 @@
+//! The functions of the JavaScript half (`edge/shim/platform.js` and `body.js` say what each does).
+
+use js_sys::{Promise, Uint8Array};
+use wasm_bindgen::prelude::*;
+
+#[wasm_bindgen]
+extern "C" {
+    /// One event: the request, the bindings, the context.
+    pub(super) type Call;
+
+    /// What became of a request to an origin.
+    pub(super) type Reply;
+
+    #[wasm_bindgen(method, getter)]
+    pub(super) fn status(this: &Reply) -> Option<u16>;
+    #[wasm_bindgen(method, getter)]
+    pub(super) fn fields(this: &Reply) -> String;
+    #[wasm_bindgen(method, getter)]
+    pub(super) fn body(this: &Reply) -> JsValue;
+    #[wasm_bindgen(method, getter)]
+    pub(super) fn late(this: &Reply) -> Option<bool>;
+    #[wasm_bindgen(method, getter)]
+    pub(super) fn error(this: &Reply) -> Option<String>;
+
+    #[wasm_bindgen(js_namespace = shim)]
+    pub(super) fn header(call: &Call, name: usize) -> Option<String>;
+    #[wasm_bindgen(js_namespace = shim, js_name = headerNamed)]
+    pub(super) fn header_named(call: &Call, name: &str) -> Option<String>;
+    #[wasm_bindgen(js_namespace = shim)]
+    pub(super) fn headers(call: &Call) -> String;
+    #[wasm_bindgen(js_namespace = shim, js_name = acceptEncoding)]
+    pub(super) fn accept_encoding(call: &Call) -> Option<String>;
+    #[wasm_bindgen(js_namespace = shim)]
+    pub(super) fn peer(call: &Call) -> Option<String>;
+    #[wasm_bindgen(js_namespace = shim, js_name = takeBody)]
+    pub(super) fn take_body(call: &Call) -> JsValue;
+
+    #[wasm_bindgen(js_namespace = shim)]
+    pub(super) fn variable(call: &Call, name: &str) -> Option<String>;
+    #[wasm_bindgen(js_namespace = shim)]
+    pub(super) fn random() -> Uint8Array;
+    #[wasm_bindgen(js_namespace = shim)]
+    pub(super) fn log(line: &str);
+    #[wasm_bindgen(js_namespace = shim)]
+    pub(super) fn asset(call: &Call, path: &str) -> Option<Promise>;
+    #[wasm_bindgen(js_namespace = shim)]
+    pub(super) fn read(call: &Call, path: &str) -> Option<Promise>;
+    #[wasm_bindgen(js_namespace = shim)]
+    pub(super) fn send(
+        method: &str,
+        url: &str,
+        fields: &str,
+        body: &JsValue,
+        answer_ms: f64,
+        idle_ms: Option<f64>,
+        total_ms: Option<f64>,
+    ) -> Promise;
+    #[wasm_bindgen(js_namespace = shim)]
+    pub(super) fn defer(call: &Call, task: u32);
+    #[wasm_bindgen(js_namespace = shim)]
+    pub(super) fn wake(task: u32);
+    #[wasm_bindgen(js_namespace = shim)]
+    pub(super) fn panicked(message: &str);
+
+    #[wasm_bindgen(js_namespace = shim)]
+    pub(super) fn slice(body: &JsValue, plan: &str) -> JsValue;
+    #[wasm_bindgen(js_namespace = shim)]
+    pub(super) fn prepare(fields: &str) -> JsValue;
+    #[wasm_bindgen(js_namespace = shim)]
+    pub(super) fn respond(status: u16, prepared: &JsValue, own: &str, encoded: bool, body: &JsValue) -> JsValue;
+    #[wasm_bindgen(js_namespace = shim, js_name = respondRepeated)]
+    pub(super) fn respond_repeated(
+        status: u16,
+        prepared: &JsValue,
+        own: &str,
+        encoded: bool,
+        body: &JsValue,
+    ) -> JsValue;
+}

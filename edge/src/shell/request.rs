@@ -1,0 +1,97 @@
+//! The request, read field by field as the core asks for it.
+
+use std::cell::Cell;
+use std::net::{IpAddr, SocketAddr};
+use std::rc::Rc;
+
+use http::{HeaderMap, HeaderName, HeaderValue, Method};
+use wasm_bindgen::JsValue;
+
+use super::bindings::{self, Call};
+use crate::platform::Request;
+
+/// Fields that most requests are asked for: their names cross the border as a number.
+pub(super) const NUMBERED: [&str; 8] =
+    ["accept-encoding", "if-none-match", "range", "cf-ray", "accept", "sec-fetch-mode", "if-range", "host"];
+
+/// One request.
+pub(super) struct ShellRequest {
+    call: Rc<Call>,
+    method: Method,
+    url: String,
+    body_taken: Cell<bool>,
+}
+
+impl ShellRequest {
+    /// `None` where the method is no token.
+    pub(super) fn new(call: Rc<Call>, method: &str, url: String) -> Option<ShellRequest> {
+        let method = Method::from_bytes(method.as_bytes()).ok()?;
+        Some(ShellRequest { call, method, url, body_taken: Cell::new(false) })
+    }
+}
+
+impl Request for ShellRequest {
+    type Body = JsValue;
+
+    fn method(&self) -> &Method {
+        &self.method
+    }
+
+    fn url(&self) -> &str {
+        &self.url
+    }
+
+    fn header(&self, name: &str) -> Option<String> {
+        match NUMBERED.iter().position(|numbered| *numbered == name) {
+            Some(number) => bindings::header(&self.call, number),
+            None => bindings::header_named(&self.call, name),
+        }
+    }
+
+    fn headers(&self) -> HeaderMap {
+        unpack(&bindings::headers(&self.call))
+    }
+
+    fn client_accept_encoding(&self) -> Option<String> {
+        bindings::accept_encoding(&self.call)
+    }
+
+    fn peer_address(&self) -> Option<String> {
+        let peer = bindings::peer(&self.call)?;
+        let without_port = peer.parse::<SocketAddr>().map(|socket| socket.ip().to_string());
+        without_port.or_else(|_| peer.parse::<IpAddr>().map(|address| address.to_string())).ok()
+    }
+
+    fn take_body(&self) -> Option<JsValue> {
+        if self.body_taken.replace(true) {
+            return None;
+        }
+        let body = bindings::take_body(&self.call);
+        (!body.is_null() && !body.is_undefined()).then_some(body)
+    }
+}
+
+/// Fields as the JavaScript half writes them: name and value, each with a line feed after it.
+pub(super) fn unpack(packed: &str) -> HeaderMap {
+    let mut headers = HeaderMap::new();
+    let mut lines = packed.split('\n');
+    while let (Some(name), Some(value)) = (lines.next(), lines.next()) {
+        // The platform has parsed them already: what fits neither type is left out.
+        if let (Ok(name), Ok(value)) = (HeaderName::try_from(name), HeaderValue::try_from(value)) {
+            headers.append(name, value);
+        }
+    }
+    headers
+}
+
+/// The other way round.
+pub(super) fn pack(headers: &HeaderMap) -> String {
+    let mut packed = String::with_capacity(headers.len() * 48);
+    for (name, value) in headers {
+        packed.push_str(name.as_str());
+        packed.push('\n');
+        packed.push_str(&String::from_utf8_lossy(value.as_bytes()));
+        packed.push('\n');
+    }
+    packed
+}
