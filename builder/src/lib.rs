@@ -11,6 +11,7 @@ pub mod link;
 pub mod minify;
 pub mod scan;
 pub mod settings;
+pub mod syntax;
 pub mod threads;
 pub mod worker;
 pub mod workerd;
