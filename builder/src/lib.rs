@@ -5,10 +5,14 @@
 
 pub mod cache;
 pub mod diagnostic;
+pub mod digest;
 pub mod encode;
 pub mod fs;
 pub mod link;
+pub mod manifest;
 pub mod minify;
+pub mod name;
+pub mod publish;
 pub mod scan;
 pub mod settings;
 pub mod syntax;

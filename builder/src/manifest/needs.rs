@@ -1,0 +1,104 @@
+//! What an asset imports and what a page needs at once, in terms of logical paths.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use rimward_edge::release::manifest::Preload;
+
+use crate::link::ReferenceKind;
+use crate::name::NamedFile;
+use crate::scan::{Kind, SourcePath};
+
+/// Who needs what.
+pub(super) struct Needs<'a> {
+    files: BTreeMap<&'a SourcePath, &'a NamedFile>,
+    /// Of the assets.
+    logical: &'a BTreeMap<&'a SourcePath, &'a str>,
+}
+
+impl<'a> Needs<'a> {
+    /// Of these files; `logical` has the assets among them.
+    pub(super) fn of(files: &'a [NamedFile], logical: &'a BTreeMap<&'a SourcePath, &'a str>) -> Needs<'a> {
+        let files = files.iter().filter_map(|file| Some((file.source.as_ref()?, file))).collect();
+        Needs { files, logical }
+    }
+
+    /// Static imports of a module, `@import`s of a style sheet: each once, in their order.
+    pub(super) fn imports(&self, file: &NamedFile) -> Vec<String> {
+        let mut seen = BTreeSet::new();
+        let imported =
+            static_imports(file).filter(|to| file.source.as_ref() != Some(*to)).filter(|to| seen.insert(*to));
+        imported.filter_map(|to| self.logical.get(to)).map(|&logical| logical.to_owned()).collect()
+    }
+
+    /// What a page needs: what it names, in its order; behind each module what that imports, nearest first.
+    pub(super) fn preloads(&self, page: &NamedFile) -> Vec<Preload> {
+        if page.kind != Kind::Html {
+            return Vec::new();
+        }
+        let mut preloads = Preloads { needs: self, seen: BTreeSet::new(), list: Vec::new() };
+        for reference in &page.references {
+            match reference.kind {
+                ReferenceKind::ModuleScript | ReferenceKind::Import => preloads.module_graph(&reference.to),
+                ReferenceKind::Script => preloads.push(&reference.to, "script", Fetch::Plain),
+                ReferenceKind::Stylesheet => preloads.push(&reference.to, "style", Fetch::Plain),
+                ReferenceKind::Font => preloads.push(&reference.to, "font", Fetch::Cors),
+                _ => false,
+            };
+        }
+        preloads.list
+    }
+}
+
+fn static_imports(file: &NamedFile) -> impl Iterator<Item = &SourcePath> {
+    let wanted = match file.kind {
+        Kind::Css => ReferenceKind::Stylesheet,
+        _ => ReferenceKind::Import,
+    };
+    file.references.iter().filter(move |reference| reference.kind == wanted).map(|reference| &reference.to)
+}
+
+/// How a browser will ask for a file: a preload in another mode is fetched twice.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Fetch {
+    Plain,
+    Cors,
+    Module,
+}
+
+struct Preloads<'a> {
+    needs: &'a Needs<'a>,
+    seen: BTreeSet<SourcePath>,
+    list: Vec<Preload>,
+}
+
+impl Preloads<'_> {
+    /// Whether it was not there yet.
+    fn push(&mut self, to: &SourcePath, destination: &str, fetch: Fetch) -> bool {
+        let new = self.seen.insert(to.clone());
+        if new && let Some(&asset) = self.needs.logical.get(to) {
+            self.list.push(Preload {
+                asset: asset.to_owned(),
+                destination: destination.to_owned(),
+                module: fetch == Fetch::Module,
+                crossorigin: fetch != Fetch::Plain,
+            });
+        }
+        new
+    }
+
+    fn module_graph(&mut self, entry: &SourcePath) -> bool {
+        let mut level = vec![entry.clone()];
+        while !level.is_empty() {
+            let new: Vec<SourcePath> = level.into_iter().filter(|to| self.push(to, "script", Fetch::Module)).collect();
+            let imports =
+                new.iter().filter_map(|path| self.needs.files.get(path)).flat_map(|file| static_imports(file));
+            level = imports.cloned().collect();
+        }
+        true
+    }
+}
+
+/// Digests of a page's inline scripts.
+pub(super) fn script_hashes(_file: &NamedFile) -> Vec<String> {
+    Vec::new()
+}
