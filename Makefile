@@ -2,7 +2,10 @@
 
 SHELL := /bin/sh
 .DELETE_ON_ERROR:
-.PHONY: worker bench-edge
+.PHONY: help build worker demo test lint bench clean apps chromium
+
+help: ## This list.
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 20
 
 # ---- Tools: into this folder, nothing into the system ----------------------------------------------------------------
 
@@ -51,3 +54,72 @@ target/worker/rimward.wasm: $(WORKER_SOURCES) $(WORKER_TOOLS)
 target/worker-faulty/rimward.wasm: $(WORKER_SOURCES) $(WORKER_TOOLS)
 	@echo "Building the Worker with faults on purpose, for the tests"
 	@edge/worker.sh target/worker-faulty fault-injection
+
+# ---- The program -----------------------------------------------------------------------------------------------------
+
+build: target/worker/rimward.wasm ## The program, with the Worker inside: target/release/rimward.
+	@echo "Building rimward"
+	@RIMWARD_WORKER=$(CURDIR)/target/worker cargo build --quiet --release --locked -p rimward
+	@echo "  $(CURDIR)/target/release/rimward"
+
+# ---- The apps that the demo and the tests put through it -------------------------------------------------------------
+
+APP_SOURCES := $(shell find tests/app -type f -not -path '*/node_modules/*' -not -path '*/dist*/*')
+BUNDLER_SOURCES := $(shell find tests/bundlers -type f -not -path '*/node_modules/*' -not -path '*/out/*')
+# Name, then what the build of tests/app is told.
+VITE_VARIANTS := vite vite-relative vite-base vite-import-map
+vite-relative := VITE_BASE=./
+vite-base := VITE_BASE=/shop/
+vite-import-map := VITE_IMPORT_MAP=1
+BUNDLER_VARIANTS := webpack webpack-auto webpack-chunkhash webpack-fullhash webpack-default rspack rspack-esm rspack-sri \
+    esbuild esbuild-default parcel parcel-unhoisted parcel-legacy vite-pwa
+
+apps: $(VITE_VARIANTS:%=target/apps/%/index.html) $(BUNDLER_VARIANTS:%=target/apps/%/index.html)
+
+tests/app/node_modules/.package-lock.json: tests/app/package.json tests/app/package-lock.json
+	@echo "Installing the demo app's packages (npm ci)"
+	@cd tests/app && npm ci --silent --no-audit --no-fund
+	@touch $@
+
+tests/bundlers/node_modules/.package-lock.json: tests/bundlers/package.json tests/bundlers/package-lock.json
+	@echo "Installing webpack, Rspack, esbuild and Parcel (npm ci)"
+	@cd tests/bundlers && npm ci --silent --no-audit --no-fund
+	@touch $@
+
+$(VITE_VARIANTS:%=target/apps/%/index.html): target/apps/%/index.html: tests/app/node_modules/.package-lock.json $(APP_SOURCES)
+	@echo "Building the app: $*"
+	@mkdir -p $(@D) && cd tests/app && $($*) VITE_OUT=$(CURDIR)/$(@D) npm run --silent build -- --logLevel error
+	@touch $@
+
+$(BUNDLER_VARIANTS:%=target/apps/%/index.html): target/apps/%/index.html: tests/bundlers/node_modules/.package-lock.json $(BUNDLER_SOURCES)
+	@echo "Building the small app: $*"
+	@mkdir -p $(@D) && cd tests/bundlers && node build.mjs $* --out $(CURDIR)/$(@D) > /dev/null
+	@touch $@
+
+tests/app/dist/index.html: tests/app/node_modules/.package-lock.json $(APP_SOURCES)
+	@echo "Building tests/app with Vite"
+	@cd tests/app && npm run --silent build -- --logLevel error
+	@touch $@
+
+# ---- Showing and proving ---------------------------------------------------------------------------------------------
+
+demo: build tests/app/dist/index.html ## The demo: a release of tests/app, a small API, the edge. Ends with Ctrl-C.
+	@exec tests/demo.sh
+
+test: lint build target/worker-faulty/rimward.wasm apps tests/app/dist/index.html chromium ## Everything that is to be proved.
+	@echo "Testing"
+	@cargo test --quiet --locked --workspace
+
+lint: .tools/wasm-target ## Formatting, clippy for both targets, documentation.
+	@echo "Looking at format, lints and documentation"
+	@cargo fmt --all --check
+	@cargo clippy --quiet --locked --workspace --all-targets -- --deny warnings
+	@cargo clippy --quiet --locked -p rimward-edge --target wasm32-unknown-unknown -- --deny warnings
+	@RUSTDOCFLAGS="--deny warnings" cargo doc --quiet --locked --workspace --no-deps
+
+chromium:
+	@tests/chromium.sh
+
+clean: ## Removes what was built, not what was installed.
+	rm -rf target .rimward tests/app/dist tests/app/dist-plain tests/bundlers/out
+	find public -mindepth 1 -not -name .gitignore -delete

@@ -1,0 +1,44 @@
+#!/bin/sh
+# The demo: makes a release of tests/app, starts its API and the edge, says where to look, and ends both on Ctrl-C.
+set -eu
+cd "$(dirname "$0")/.."
+port="${PORT:-8787}"
+rimward=target/release/rimward
+
+echo "Making a release of tests/app"
+"$rimward" build
+
+node tests/app/api.mjs --port 8790 &
+api=$!
+"$rimward" serve --port "$port" &
+edge=$!
+stop() {
+    trap - INT TERM EXIT
+    kill "$edge" "$api" 2> /dev/null || true
+    wait "$edge" "$api" 2> /dev/null || true
+}
+trap 'stop; exit 0' INT TERM
+trap stop EXIT
+
+if ! node --input-type=module -e '
+    const until = Date.now() + 10000;
+    while (Date.now() < until) {
+        if (await fetch(process.argv[1]).then((answer) => answer.ok, () => false)) process.exit(0);
+        await new Promise((again) => setTimeout(again, 50));
+    }
+    process.exit(1);
+' "http://127.0.0.1:$port/.rimward/health"; then
+    echo "error: the edge did not answer on port $port" >&2
+    exit 1
+fi
+cat << END
+
+  The shop         http://localhost:$port/
+  How it is doing  http://localhost:$port/status
+  Its API          http://localhost:$port/api/products
+  Health           http://localhost:$port/.rimward/health
+
+  Change something in tests/app/src, run \`npm run build\` there and \`$rimward build\` here: tabs that are open go on.
+  Ctrl-C ends it.
+END
+wait "$edge"
