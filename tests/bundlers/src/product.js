@@ -1,0 +1,3 @@
+export function product(factors) {
+  return factors.reduce((result, factor) => result * factor, 1);
+}
