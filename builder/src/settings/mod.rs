@@ -1,10 +1,32 @@
 //! `rimward.toml`, `_headers` and `_redirects`: read, checked, and compiled to what the edge and the builder obey.
+//!
+//! One direction: the text's tree -> `raw` (what is written, each key of its type) -> `check` (what is meant) ->
+//! [`Compiled`]. A mistake never hides another: every step goes on with what it could read.
 
 mod build;
+mod check;
+mod compile;
+mod findings;
+mod headers_file;
+mod raw;
+mod redirects_file;
+mod routing;
+mod rules;
+mod table;
+mod values;
+
+#[cfg(test)]
+mod tests;
 
 use rimward_edge::config::SettingsFile;
 
 pub use build::{AssetsFrom, BuildSettings, SourceMaps};
+pub use compile::compile;
+pub use headers_file::parse_headers;
+pub use redirects_file::parse_redirects;
+
+/// The name of the settings file.
+pub const FILE_NAME: &str = "rimward.toml";
 
 /// Settings without a mistake.
 #[derive(Debug, Clone, PartialEq)]
@@ -13,4 +35,9 @@ pub struct Compiled {
     pub file: SettingsFile,
     /// For the builder: of the environment that was chosen.
     pub build: BuildSettings,
+}
+
+/// The JSON Schema of `rimward.toml`, for editors: made from the declarations that read it.
+pub fn schema() -> serde_json::Value {
+    raw::schema()
 }

@@ -82,7 +82,7 @@ pub enum ClientAddress {
 /// `[document]`: pages of the release.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct DocumentSettings {
-    /// The document (path below `base`) that answers navigations to unknown paths.
+    /// The document (a key of `Manifest::documents`: `index.html`) that answers navigations to unknown paths.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub fallback: Option<String>,
     /// `Cache-Control` of documents and aliases.

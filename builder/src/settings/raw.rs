@@ -1,0 +1,321 @@
+//! `rimward.toml` as it is written: every table, every key. The doc comments are the schema's descriptions.
+
+use std::ops::Range;
+
+use rimward_edge::release::manifest::Coding;
+use rimward_edge::route::pattern::Pattern;
+use serde_json::{Value, json};
+use toml::de::DeValue;
+
+use super::build::{AssetsFrom, SourceMaps};
+use super::findings::{Findings, Located};
+use super::table::{FromToml, List, Table, table, wrong_type};
+use super::values::{
+    BasePath, CorsOrigin, DocumentPath, FieldName, FieldValue, Folder, FromText, HostName, MethodName, Network, OneOf,
+    OriginUrl, Period, PeriodOrOff, PoolName, RedirectTarget, SiteName,
+};
+
+table! {
+    /// The whole file, without `[env.*]`.
+    RawSettings "rimward.toml" {
+        /// The site: its name, its hosts, where it lives.
+        site: RawSite,
+        /// What the bundler wrote, and what becomes of it.
+        build: RawBuild,
+        /// Pages of the release.
+        document: RawDocument,
+        /// Changes header fields of answers; later rules win.
+        header: List<RawHeader>,
+        /// Redirects; the first match wins.
+        redirect: List<RawRedirect>,
+        /// Origins behind the edge, by name.
+        pool: List<RawPool>,
+        /// Which paths are forwarded to which pool; the first match wins.
+        route: List<RawRoute>,
+    }
+    later {
+        cache: "caching of origins' answers",
+        limit: "rate limiting",
+    }
+}
+
+table! {
+    /// `[site]`.
+    RawSite "[site]" {
+        /// For logs and stores. Default: "app".
+        name: SiteName,
+        /// Host names that are answered. Absent: any.
+        hosts: List<HostName>,
+        /// The sub-path that the app was built for. Default: "/".
+        base: BasePath,
+        /// What answers requests for fingerprinted files: "worker" (precompressed, a request each) or "platform" (free
+        /// of charge, compressed by the platform). Default: "worker".
+        assets: OneOf<AssetsFrom>,
+        /// Where the client's address is read. Default: "cloudflare"; under `rimward serve` "socket".
+        client_address: RawClientAddress,
+    }
+}
+
+table! {
+    /// `[build]`.
+    RawBuild "[build]" {
+        /// The folder that the bundler wrote. Default: "dist".
+        source: Folder,
+        /// The folder that the edge serves from. Default: "public".
+        output: Folder,
+        /// Encodings that files are kept in where they are smaller. Default: ["br", "gzip"].
+        encodings: List<OneOf<Coding>>,
+        /// Paths below the base whose names stay although they carry a bundler's fingerprint.
+        keep_names: List<Pattern>,
+        /// How many releases are kept, this one among them. Default: 5.
+        keep_releases: u32,
+        /// Where source maps go: "private" (`.rimward/maps/`), "public", or "drop". Default: "private".
+        source_maps: OneOf<SourceMaps>,
+    }
+    later {
+        keep_for: "keeping releases by age",
+        dictionaries or "0": "deltas against earlier releases",
+        import_map or "false": "the import map",
+        images: "pictures in other formats",
+        budget: "budgets of transferred bytes",
+    }
+}
+
+table! {
+    /// `[document]`.
+    RawDocument "[document]" {
+        /// The page that answers navigations to unknown paths, or `false` for none. Default: "/index.html".
+        fallback: DocumentPath,
+        /// `Cache-Control` of pages and of files that keep their names. Default: "no-cache".
+        cache_control: FieldValue,
+    }
+    later {
+        error: "a page for failed navigations",
+    }
+}
+
+table! {
+    /// `[[header]]`.
+    RawHeader "[[header]]" {
+        /// Which URL paths: "/assets/*".
+        path: Pattern,
+        /// Fields to set, replacing those of the same name; `:splat` and `:name` are what the pattern caught.
+        set: RawFields,
+        /// Fields to take away.
+        remove: List<FieldName>,
+    }
+}
+
+table! {
+    /// `[[redirect]]`.
+    RawRedirect "[[redirect]]" {
+        /// Which URL paths: "/old/*".
+        from: Pattern,
+        /// A path or a URL; `:splat` and `:name` are what the pattern caught.
+        to: RedirectTarget,
+        /// 301, 302, 303, 307 or 308. Default: 302.
+        status: u32,
+    }
+}
+
+table! {
+    /// `[[pool]]`.
+    RawPool "[[pool]]" {
+        /// What routes call it.
+        name: PoolName,
+        /// Its origin: one, in this version.
+        origin: List<RawOrigin>,
+        /// Limits of time.
+        timeout: RawTimeout,
+    }
+    later {
+        choice: "choosing among several origins",
+        concurrency_per_isolate: "limits on concurrent requests",
+        health: "health checks",
+        retry: "retries",
+        breaker: "circuit breaking",
+    }
+}
+
+table! {
+    /// `[[pool.origin]]`.
+    RawOrigin "[[pool.origin]]" {
+        /// Where it is: scheme, host, perhaps port and path.
+        url: OriginUrl,
+    }
+    later {
+        weight: "balancing over several origins",
+        region: "choosing origins by region",
+        role: "origins with roles",
+    }
+}
+
+table! {
+    /// `timeout` of `[[pool]]`.
+    RawTimeout "[pool.timeout]" {
+        /// Until the answer begins. Default: "10s".
+        answer: Period,
+        /// Between two pieces of a body, or `false`. Off for streams of events and WebSockets. Default: "30s".
+        idle: PeriodOrOff,
+        /// For everything, or `false`. Off for streams of events and WebSockets. Default: "60s".
+        total: PeriodOrOff,
+    }
+}
+
+table! {
+    /// `[[route]]`.
+    RawRoute "[[route]]" {
+        /// Which URL paths: "/api/*".
+        path: Pattern,
+        /// The name of the pool that answers.
+        pool: PoolName,
+        /// Which other origins may read the answers (CORS).
+        cors: RawCors,
+    }
+    later {
+        methods: "routes by method",
+        hosts: "routes by host",
+        headers: "routes by header",
+        query: "routes by query",
+        countries: "routes by country",
+        cache: "caching of origins' answers",
+        limit: "rate limiting",
+        cost: "rate limiting",
+        shield or "false": "shielding",
+        invalidate: "caching of origins' answers",
+        split: "splitting over pools",
+    }
+}
+
+table! {
+    /// `[route.cors]`.
+    RawCors "[route.cors]" {
+        /// Origins that may read the answers: "https://shop.example.com", or "*" alone.
+        origins: List<CorsOrigin>,
+        /// Default: ["GET", "HEAD", "POST"].
+        methods: List<MethodName>,
+        /// Request fields that pages may send, or "*" alone.
+        headers: List<FieldName>,
+        /// Response fields that pages may read.
+        expose: List<FieldName>,
+        /// Whether cookies and authorization are sent along. Default: false.
+        credentials: bool,
+        /// How long a browser may keep a preflight's answer.
+        max_age: Period,
+    }
+}
+
+table! {
+    /// The table form of `client_address`.
+    RawAddressHeader "[site.client_address]" {
+        /// The field that proxies of your own set: "x-forwarded-for".
+        header: FieldName,
+        /// Their networks: the field is believed from these alone.
+        trusted_proxies: List<Network>,
+    }
+}
+
+/// `client_address` of `[site]`.
+#[derive(Debug, Clone)]
+pub(super) enum RawClientAddress {
+    Cloudflare,
+    Socket,
+    Header(RawAddressHeader),
+}
+
+impl FromToml for RawClientAddress {
+    fn read(value: &DeValue<'_>, span: Range<usize>, what: &str, findings: &mut Findings<'_>) -> Option<Self> {
+        match value {
+            DeValue::Table(_) => RawAddressHeader::read(value, span, what, findings).map(RawClientAddress::Header),
+            DeValue::String(word) if word == "cloudflare" => Some(RawClientAddress::Cloudflare),
+            DeValue::String(word) if word == "socket" => Some(RawClientAddress::Socket),
+            DeValue::String(word) => {
+                let hint = match super::findings::closest(word, ["cloudflare", "socket"]) {
+                    Some(meant) => format!("did you mean \"{meant}\"?"),
+                    None => CLIENT_ADDRESS_FORMS.to_owned(),
+                };
+                findings.error("wrong-value", &span, format!("{what} cannot be {word:?}")).hint(hint);
+                None
+            }
+            _ => {
+                wrong_type(value, &span, what, "a word in quotes or a table", findings).hint(CLIENT_ADDRESS_FORMS);
+                None
+            }
+        }
+    }
+
+    fn schema() -> Value {
+        json!({ "anyOf": [{ "enum": ["cloudflare", "socket"] }, RawAddressHeader::schema()] })
+    }
+}
+
+const CLIENT_ADDRESS_FORMS: &str =
+    "\"cloudflare\", \"socket\", or { header = \"x-real-ip\", trusted_proxies = [\"10.0.0.0/8\"] }";
+
+/// Header fields with their values.
+#[derive(Debug, Clone)]
+pub(super) struct RawFields(pub(super) Vec<(Located<FieldName>, Located<FieldValue>)>);
+
+impl FromToml for RawFields {
+    fn read(value: &DeValue<'_>, span: Range<usize>, what: &str, findings: &mut Findings<'_>) -> Option<Self> {
+        let Some(table) = value.as_table() else {
+            wrong_type(value, &span, what, "a table", findings).hint("for example { x-frame-options = \"DENY\" }");
+            return None;
+        };
+        let mut fields = Vec::new();
+        for (key, value) in table.iter() {
+            let name = match FieldName::parse(key.get_ref()) {
+                Ok(name) => Some(Located { value: name, span: key.span() }),
+                Err(refusal) => {
+                    let message = format!("a key of {what} {}", refusal.message);
+                    findings.error("wrong-value", &key.span(), message).maybe_hint(refusal.hint);
+                    None
+                }
+            };
+            let what = format!("`{}` in {what}", key.get_ref());
+            let text = FieldValue::read(value.get_ref(), value.span(), &what, findings);
+            let text = text.map(|text| Located { value: text, span: value.span() });
+            fields.extend(name.zip(text));
+        }
+        Some(RawFields(fields))
+    }
+
+    fn schema() -> Value {
+        json!({ "type": "object", "additionalProperties": { "type": "string" } })
+    }
+}
+
+/// The table that has a key, for keys that were written into the wrong one.
+pub(super) fn table_with(key: &str) -> Option<&'static str> {
+    let tables: [(&str, &[&str]); 10] = [
+        entry::<RawSettings>(),
+        entry::<RawSite>(),
+        entry::<RawBuild>(),
+        entry::<RawDocument>(),
+        entry::<RawHeader>(),
+        entry::<RawRedirect>(),
+        entry::<RawPool>(),
+        entry::<RawOrigin>(),
+        entry::<RawRoute>(),
+        entry::<RawCors>(),
+    ];
+    tables.into_iter().find(|(_, keys)| keys.contains(&key)).map(|(title, _)| title)
+}
+
+fn entry<T: Table>() -> (&'static str, &'static [&'static str]) {
+    (T::TITLE, T::KEYS)
+}
+
+/// The JSON Schema of the whole file.
+pub(super) fn schema() -> Value {
+    let mut schema = RawSettings::schema();
+    let overridden = json!({
+        "type": "object",
+        "description": "Environments by name: each overrides any key. Chosen by --env and RIMWARD_ENV.",
+        "additionalProperties": RawSettings::schema(),
+    });
+    schema["$schema"] = json!("https://json-schema.org/draft/2020-12/schema");
+    schema["title"] = json!("rimward.toml");
+    schema["properties"]["env"] = overridden;
+    schema
+}

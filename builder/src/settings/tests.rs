@@ -1,0 +1,276 @@
+//! What settings mean; the mistakes are in `tests/data/settings`.
+
+use proptest::prelude::*;
+use rimward_edge::config::{ClientAddress, Cors, Timeout};
+use rimward_edge::release::manifest::Coding;
+
+use super::{AssetsFrom, BuildSettings, Compiled, SourceMaps, compile};
+use crate::diagnostic::Diagnostic;
+
+#[track_caller]
+fn meaning(text: &str, env: Option<&str>) -> Compiled {
+    let (compiled, findings) = compile(text, "rimward.toml", env);
+    assert_eq!(findings, [], "{text}");
+    compiled.unwrap()
+}
+
+#[test]
+fn an_empty_file_means_a_single_page_app_in_dist() {
+    let Compiled { file, build } = meaning("", None);
+    assert_eq!(build, BuildSettings::default());
+    assert_eq!(build.source, "dist");
+    assert_eq!(build.output, "public");
+    assert_eq!(build.encodings, [Coding::Br, Coding::Gzip]);
+    let json = serde_json::to_value(&file).unwrap();
+    let expected = serde_json::json!({
+        "format": 1,
+        "settings": {
+            "site": { "name": "app", "base": "/" },
+            "document": { "fallback": "index.html", "cache_control": "no-cache" },
+        },
+    });
+    assert_eq!(json, expected);
+}
+
+#[test]
+fn every_key_reaches_its_place() {
+    let text = r#"
+        [site]
+        name = "shop"
+        hosts = ["Shop.Example.com", "www.example.com"]
+        base = "/shop"
+        assets = "platform"
+        client_address = { header = "X-Real-IP", trusted_proxies = ["10.0.0.0/8", "::1"] }
+        [build]
+        source = "web/dist/"
+        output = "out"
+        encodings = ["zstd", "br"]
+        keep_names = ["/legacy/*"]
+        keep_releases = 2
+        source_maps = "drop"
+        [document]
+        fallback = false
+        cache_control = "max-age=60"
+        [[header]]
+        path = "/assets/*"
+        set = { X-A = "1 :splat" }
+        remove = ["Server"]
+        [[redirect]]
+        from = "/old/*"
+        to = "https://example.com:8080/:splat"
+        [[redirect]]
+        from = "/gone"
+        to = "/"
+        status = 308
+        [[pool]]
+        name = "api"
+        timeout = { answer = "90s", idle = false }
+        [[pool.origin]]
+        url = "https://API.example.com/v1/"
+        [[route]]
+        path = "/api/*"
+        pool = "api"
+        [route.cors]
+        origins = ["https://a.example.com", "http://localhost:3000"]
+        methods = ["GET", "DELETE"]
+        headers = ["Authorization"]
+        expose = ["X-Total"]
+        credentials = true
+        max_age = "10m"
+    "#;
+    let Compiled { file, build } = meaning(text, None);
+    let settings = file.settings;
+    assert_eq!(settings.site.hosts, ["shop.example.com", "www.example.com"]);
+    assert_eq!(settings.site.base, "/shop/");
+    let proxies = vec!["10.0.0.0/8".to_owned(), "::1/128".to_owned()];
+    let address = ClientAddress::Header { name: "x-real-ip".to_owned(), trusted_proxies: proxies };
+    assert_eq!(settings.site.client_address, Some(address));
+    assert_eq!(settings.document.fallback, None);
+    assert_eq!(settings.document.cache_control, "max-age=60");
+    assert_eq!(settings.headers[0].set, [("x-a".to_owned(), "1 :splat".to_owned())]);
+    assert_eq!(settings.headers[0].remove, ["server"]);
+    assert_eq!((settings.redirects[0].status, settings.redirects[0].force), (302, true));
+    assert_eq!(settings.redirects[1].status, 308);
+    let pool = &settings.pools["api"];
+    assert_eq!(pool.origins[0].url, "https://api.example.com/v1");
+    assert_eq!(pool.timeout, Timeout { answer_ms: 90_000, idle_ms: None, total_ms: Some(90_000) });
+    let cors = Cors {
+        origins: vec!["https://a.example.com".to_owned(), "http://localhost:3000".to_owned()],
+        methods: vec!["GET".to_owned(), "DELETE".to_owned()],
+        headers: vec!["authorization".to_owned()],
+        expose: vec!["x-total".to_owned()],
+        credentials: true,
+        max_age_s: Some(600),
+    };
+    assert_eq!(settings.routes[0].cors, Some(cors));
+    let expected = BuildSettings {
+        base: "/shop/".to_owned(),
+        assets: AssetsFrom::Platform,
+        source: "web/dist".to_owned(),
+        output: "out".to_owned(),
+        encodings: vec![Coding::Zstd, Coding::Br],
+        keep_names: vec!["/legacy/*".to_owned().try_into().unwrap()],
+        keep_releases: 2,
+        source_maps: SourceMaps::Drop,
+    };
+    assert_eq!(build, expected);
+}
+
+const TWO_ENVS: &str = r#"
+    [site]
+    name = "shop"
+    hosts = ["shop.example.com"]
+    [build]
+    keep_releases = 9
+    [[header]]
+    path = "/*"
+    set = { x-a = "1" }
+    [env.staging.site]
+    hosts = ["staging.example.com"]
+    [env.staging.build]
+    source = "dist-staging"
+    [[env.staging.header]]
+    path = "/x"
+    remove = ["x-b"]
+    [env.preview]
+"#;
+
+#[test]
+fn an_environment_overrides_keys_and_replaces_lists() {
+    let Compiled { file, build } = meaning(TWO_ENVS, Some("staging"));
+    assert_eq!(file.env.as_deref(), Some("staging"));
+    assert_eq!((build.source.as_str(), build.keep_releases), ("dist-staging", 9));
+    assert_eq!(file.settings.site.hosts, ["shop.example.com"]);
+    let staging = &file.envs["staging"];
+    assert_eq!((staging.site.name.as_str(), staging.site.hosts[0].as_str()), ("shop", "staging.example.com"));
+    assert_eq!(staging.headers.len(), 1);
+    assert_eq!(staging.headers[0].path.as_str(), "/x");
+    assert_eq!(file.envs["preview"], file.settings);
+    assert_eq!(meaning(TWO_ENVS, None).build.source, "dist");
+}
+
+#[test]
+fn an_environment_that_is_not_there_is_named() {
+    let (compiled, findings) = compile(TWO_ENVS, "rimward.toml", Some("stagin"));
+    assert_eq!(compiled, None);
+    let texts: Vec<String> = findings.iter().map(Diagnostic::to_string).collect();
+    assert_eq!(texts, ["rimward.toml: error: there is no `[env.stagin]`\n  hint: did you mean `staging`?"]);
+}
+
+#[test]
+fn what_is_compiled_can_be_read_by_the_edge() {
+    let file = meaning(TWO_ENVS, Some("preview")).file;
+    let text = serde_json::to_string(&file).unwrap();
+    assert_eq!(serde_json::from_str::<rimward_edge::config::SettingsFile>(&text).unwrap(), file);
+}
+
+/// TOML and nearly TOML: words of the settings in any order, with any values.
+fn anything() -> impl Strategy<Value = String> {
+    let words = [
+        "[",
+        "]",
+        "[[",
+        "]]",
+        "{",
+        "}",
+        "=",
+        "\n",
+        ".",
+        ",",
+        "\"",
+        "'",
+        "#",
+        " ",
+        "\"\"\"",
+        "site",
+        "build",
+        "route",
+        "pool",
+        "env",
+        "x",
+        "origin",
+        "url",
+        "path",
+        "name",
+        "cors",
+        "set",
+        "header",
+        "redirect",
+        "to",
+        "from",
+        "timeout",
+        "client_address",
+        "\"/a/*\"",
+        "\"10s\"",
+        "\"https://é.example\"",
+        "\"*\"",
+        "true",
+        "-1",
+        "0x_",
+        "1e9",
+        "99999999999999999999",
+        "1979-05-27",
+        "[site]\n",
+        "[[route]]\n",
+        "[[pool]]\n",
+        "[env.x.site]\n",
+        "name = ",
+        "path = ",
+        "hosts = [",
+        "\u{0}",
+        "é",
+        "\r\n",
+        "\t",
+    ];
+    let word = prop_oneof![4 => proptest::sample::select(words.to_vec()).prop_map(str::to_owned), 1 => "\\PC{0,4}"];
+    proptest::collection::vec(word, 0..40).prop_map(|words| words.concat())
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(2000))]
+
+    #[test]
+    fn no_text_makes_the_reader_panic_or_point_outside(text in anything()) {
+        let (compiled, findings) = compile(&text, "rimward.toml", None);
+        let lines: Vec<&str> = text.split('\n').collect();
+        for finding in &findings {
+            let place = finding.place.unwrap();
+            let line = lines.get(place.line as usize - 1);
+            prop_assert!(line.is_some_and(|line| (place.column as usize) <= line.chars().count() + 1), "{finding}");
+            prop_assert!(!finding.render(crate::diagnostic::Color::Plain).is_empty());
+        }
+        prop_assert!(compiled.is_some() || !findings.is_empty());
+    }
+}
+
+#[test]
+fn deep_and_long_texts_end_soon() {
+    for text in ["[".repeat(100_000), "a=[".repeat(50_000), "a.".repeat(50_000), format!("a={}", "{a=".repeat(50_000))]
+    {
+        let (compiled, findings) = compile(&text, "rimward.toml", None);
+        assert!(compiled.is_none() && !findings.is_empty());
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(1000))]
+
+    #[test]
+    fn no_rules_file_makes_the_reader_panic(
+        words in proptest::collection::vec(prop_oneof![
+            3 => proptest::sample::select(vec![
+                "/", "/a/*", "/:x", " ", "\n", "  ", "!", ":", "X-A", "X-A: b", "200", "301!", "404", "https://e.example/",
+                "=", "a=b", "#", "\u{feff}", "\r\n", "\t", "//", "*", "é", "\u{0}",
+            ]).prop_map(str::to_owned),
+            1 => "\\PC{0,4}",
+        ], 0..40),
+    ) {
+        let text = words.concat();
+        for findings in [super::parse_headers(&text, "/shop/").1, super::parse_redirects(&text, "/shop/").1] {
+            for finding in findings {
+                prop_assert!(finding.place.is_some_and(|place| place.line as usize <= text.matches('\n').count() + 1));
+                prop_assert!(!finding.render(crate::diagnostic::Color::Plain).is_empty());
+            }
+        }
+    }
+}
