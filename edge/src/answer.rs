@@ -3,7 +3,7 @@
 use std::ops::Range;
 use std::rc::Rc;
 
-use http::{HeaderMap, StatusCode};
+use http::{HeaderMap, HeaderValue, StatusCode};
 
 /// An answer, ready to be sent. `B` is the platform's body: nothing below the shell looks into it.
 #[derive(Debug)]
@@ -49,4 +49,9 @@ impl<B> Answer<B> {
     pub fn text(status: StatusCode, text: impl Into<String>) -> Answer<B> {
         Answer { status, prepared: None, headers: HeaderMap::new(), body: Body::Text(text.into()) }
     }
+}
+
+/// Keeps an answer out of caches that stand before the Worker: they would answer in its place.
+pub fn keep_out_of_the_front(headers: &mut HeaderMap) {
+    headers.insert("cloudflare-cdn-cache-control", HeaderValue::from_static("no-store"));
 }

@@ -1,21 +1,144 @@
 //! The life of a request: the one function that asks, decides and acts, in order.
 
+mod forward;
+mod ours;
+mod send;
+mod site;
+mod visit;
+
+use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 
-use http::StatusCode;
+use http::Method;
 
+use self::ours::{Cause, health};
+use self::site::Site;
+use self::visit::Visit;
 use crate::answer::Answer;
+use crate::guard::{self, Refusal, target::Target};
 use crate::platform::{Platform, Request};
+use crate::release::file::Place;
+use crate::release::navigation::{is_navigation, looks_like_a_file};
+use crate::release::table::Found;
+use crate::route::{self, redirect::Outcome};
 
 /// What an isolate keeps between requests. Everything in it is a copy of something outside, bounded, and may vanish.
 #[derive(Debug, Default)]
-pub struct Isolate {}
+pub struct Isolate {
+    site: RefCell<Option<Rc<Site>>>,
+    heads_made: Cell<u32>,
+}
 
 /// Answers a request.
-pub async fn serve<P, R>(_platform: &Rc<P>, _isolate: &Isolate, _request: &R) -> Answer<P::Body>
+pub async fn serve<P, R>(platform: &Rc<P>, isolate: &Isolate, request: &R) -> Answer<P::Body>
 where
     P: Platform,
     R: Request<Body = P::Body>,
 {
-    Answer::text(StatusCode::NOT_FOUND, "not found\n")
+    let visit = Visit::begin(platform, isolate, request);
+    let answer = match site::current(&visit).await {
+        Ok(site) => {
+            visit.identify(&site.settings.site.client_address);
+            respond(&visit, &site).await
+        }
+        Err(unready) => ours::unready(&visit, &unready),
+    };
+    visit.finish(answer)
+}
+
+/// Who may pass, which rule answers, and what: an origin's answer, a file, or one of ours.
+async fn respond<P, R>(visit: &Visit<'_, P, R>, site: &Site) -> Answer<P::Body>
+where
+    P: Platform,
+    R: Request<Body = P::Body>,
+{
+    let target = match Target::parse(visit.request.url()) {
+        Ok(target) => target,
+        Err(refusal) => return ours::refuse(visit, refusal),
+    };
+    // Asked by whoever watches, at whatever address they reach us.
+    if target.path == "/.rimward/health" {
+        return health(visit, Some(&site.release.id));
+    }
+    if let Err(refusal) = guard::admit(&target, &site.settings.site.hosts) {
+        return ours::refuse(visit, refusal);
+    }
+    if matches!(*visit.request.method(), Method::TRACE | Method::CONNECT) {
+        return ours::refuse(visit, Refusal::BadMethod);
+    }
+    if target.path == "/.rimward" || target.path.starts_with("/.rimward/") {
+        return ours::error(visit, Cause::NotFound);
+    }
+    let decoded = target.decoded.as_deref();
+    let is_file = || decoded.is_some_and(|decoded| site.release.named(decoded).is_some());
+    match site.redirects.forced(&target.path, target.query, &is_file) {
+        Some(Outcome::Redirect(status, location)) => return ours::redirect(site, &target, status, &location),
+        Some(Outcome::Rewrite(path)) if matches!(*visit.request.method(), Method::GET | Method::HEAD) => {
+            if let Some(file) = site.release.named(&path) {
+                return send::file(visit, site, &target, file, Place::Rewritten).await;
+            }
+        }
+        _ => {}
+    }
+    match route::choose(&site.settings.routes, &target.path) {
+        Some(route) => forward::forward(visit, site, route, &target).await,
+        None => from_release(visit, site, &target).await,
+    }
+}
+
+/// What the release has at a path: a file, an earlier release's, a redirect, the page that answers navigations, or nothing.
+async fn from_release<P, R>(visit: &Visit<'_, P, R>, site: &Site, target: &Target<'_>) -> Answer<P::Body>
+where
+    P: Platform,
+    R: Request<Body = P::Body>,
+{
+    match *visit.request.method() {
+        Method::GET | Method::HEAD => {}
+        Method::OPTIONS => return ours::options(),
+        _ => return ours::refuse(visit, Refusal::BadMethod),
+    }
+    // A path that no file can have still gets a page, where someone navigates there.
+    let decoded = target.decoded.as_deref().unwrap_or(&target.path);
+    match site.release.find(decoded) {
+        Found::File(file) => return send::file(visit, site, target, file, Place::Own).await,
+        Found::Moved(file) => return ours::moved(site, target, file),
+        Found::Nothing => {}
+    }
+    let is_for_files = looks_like_a_file(decoded) || site.release.is_in_asset_folder(decoded);
+    let mut degraded = None;
+    if is_for_files {
+        for place in 0..site.earlier_count() {
+            match site::earlier(visit, site, place).await {
+                Ok(release) => {
+                    if let Found::File(file) = release.find(decoded) {
+                        return send::file(visit, site, target, file, Place::Own).await;
+                    }
+                }
+                Err(unready) => {
+                    visit.log(&unready.to_string());
+                    degraded = Some(Cause::EarlierUnreadable);
+                }
+            }
+        }
+    }
+    match site.redirects.unforced(&target.path, target.query) {
+        Some(Outcome::Redirect(status, location)) => return ours::redirect(site, target, status, &location),
+        // `/* /index.html 200` is how single pages say their fallback: not even then does a page answer for a file.
+        Some(Outcome::Rewrite(path)) => match site.release.named(&path) {
+            Some(file) if !(is_for_files && file.is_page()) => {
+                return send::file(visit, site, target, file, Place::Rewritten).await;
+            }
+            _ => {}
+        },
+        None => {}
+    }
+    let is_visit = !is_for_files && is_navigation(&|name| visit.request.header(name));
+    match site.fallback().filter(|_| site.release.is_below_base(decoded)) {
+        Some(page) if is_visit => return send::file(visit, site, target, page, Place::Navigation).await,
+        _ => {}
+    }
+    match site.release.document("404.html") {
+        Some(page) if is_visit && page.is_page() => send::error_page(visit, site, target, page).await,
+        _ => ours::not_found(visit, site, target, degraded.unwrap_or(Cause::NotFound)),
+    }
 }

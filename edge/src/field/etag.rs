@@ -1,0 +1,44 @@
+//! Entity tags and how they compare (RFC 9110 §8.8.3).
+
+use super::list;
+
+/// Whether a list of entity tags (`If-None-Match`) holds this one by weak comparison. `*` holds every one.
+pub fn any_weakly(list: &str, etag: &str) -> bool {
+    list.trim() == "*" || list::members(list).any(|member| opaque(member) == opaque(etag))
+}
+
+/// Whether a list of entity tags (`If-Match`) holds this one by strong comparison. `*` holds every one.
+pub fn any_strongly(list: &str, etag: &str) -> bool {
+    list.trim() == "*" || list::members(list).any(|member| same_strongly(member, etag))
+}
+
+/// Strong comparison: both strong, and the same.
+pub fn same_strongly(one: &str, other: &str) -> bool {
+    one == other && one.starts_with('"')
+}
+
+fn opaque(etag: &str) -> &str {
+    etag.strip_prefix("W/").unwrap_or(etag)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn weak_comparison_ignores_the_mark_and_strong_comparison_does_not() {
+        for (list, weakly, strongly) in [
+            (r#""a""#, true, true),
+            (r#"W/"a""#, true, false),
+            (r#""x", "a""#, true, true),
+            (r#""x,", W/"a""#, true, false),
+            (" * ", true, true),
+            (r#""x""#, false, false),
+            ("a", false, false),
+            (r#""A""#, false, false),
+            ("", false, false),
+        ] {
+            assert_eq!((any_weakly(list, r#""a""#), any_strongly(list, r#""a""#)), (weakly, strongly), "{list}");
+        }
+    }
+}

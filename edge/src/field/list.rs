@@ -1,0 +1,105 @@
+//! Comma-separated lists (RFC 9110 §5.6.1), tokens (§5.6.2) and quality values (§12.4.2).
+
+/// The members of a list, trimmed, empty ones left out. Commas inside quoted strings separate nothing.
+pub fn members(value: &str) -> impl Iterator<Item = &str> {
+    split(value, b',')
+}
+
+/// The parts of a member: its value, then its parameters.
+pub fn parameters(member: &str) -> impl Iterator<Item = &str> {
+    split(member, b';')
+}
+
+fn split(value: &str, separator: u8) -> impl Iterator<Item = &str> {
+    let mut rest = Some(value);
+    std::iter::from_fn(move || {
+        loop {
+            let text = rest?;
+            let (part, next) = match unquoted(text, separator) {
+                Some(at) => (&text[..at], Some(&text[at + 1..])),
+                None => (text, None),
+            };
+            rest = next;
+            let part = part.trim_matches([' ', '\t']);
+            if !part.is_empty() {
+                return Some(part);
+            }
+        }
+    })
+}
+
+/// Where the separator first stands outside a quoted string.
+fn unquoted(text: &str, separator: u8) -> Option<usize> {
+    let mut quoted = false;
+    let mut escaped = false;
+    for (at, &byte) in text.as_bytes().iter().enumerate() {
+        match byte {
+            _ if escaped => escaped = false,
+            b'\\' if quoted => escaped = true,
+            b'"' => quoted = !quoted,
+            _ if byte == separator && !quoted => return Some(at),
+            _ => {}
+        }
+    }
+    None
+}
+
+/// Whether a text is a token.
+pub fn is_token(text: &str) -> bool {
+    !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte))
+}
+
+/// A weight in thousandths: `1`, `0.5`, `0.125`. `None` where it is not of that form.
+pub fn quality(text: &str) -> Option<u16> {
+    let (whole, fraction) = text.split_once('.').unwrap_or((text, ""));
+    if fraction.len() > 3 || !fraction.bytes().all(|byte| byte.is_ascii_digit()) {
+        return None;
+    }
+    let thousandths = fraction.bytes().chain(std::iter::repeat(b'0')).take(3);
+    let thousandths = thousandths.fold(0, |sum, digit| sum * 10 + u16::from(digit - b'0'));
+    match whole {
+        "0" => Some(thousandths),
+        "1" if thousandths == 0 => Some(1000),
+        _ => None,
+    }
+}
+
+/// The weight of a member: that of its `q` parameter, 1 where it has none, 0 where that is malformed.
+pub fn weight(member: &str) -> u16 {
+    parameters(member)
+        .skip(1)
+        .find_map(|parameter| parameter.split_once('=').filter(|(name, _)| name.trim().eq_ignore_ascii_case("q")))
+        .map_or(1000, |(_, value)| quality(value.trim()).unwrap_or(0))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn members_are_trimmed_and_commas_in_quotes_separate_nothing() {
+        let list = |value| members(value).collect::<Vec<_>>();
+        assert_eq!(list("a, b ,,\tc;q=1,"), ["a", "b", "c;q=1"]);
+        assert_eq!(list(r#""a,b", W/"c\",d""#), [r#""a,b""#, r#"W/"c\",d""#]);
+        assert_eq!(list(""), [""; 0]);
+        assert_eq!(list("\"never, closed"), ["\"never, closed"]);
+    }
+
+    #[test]
+    fn weights_are_thousandths_and_malformed_ones_refuse() {
+        for (member, expected) in [
+            ("br", 1000),
+            ("br;q=0.5", 500),
+            ("br ; Q=0.05", 50),
+            ("br;q=1.000", 1000),
+            ("br;x=1;q=0", 0),
+            ("br;q=1.001", 0),
+            ("br;q=0.1234", 0),
+            ("br;q=.5", 0),
+            ("br;q=-1", 0),
+            ("br;q=", 0),
+        ] {
+            assert_eq!(weight(member), expected, "{member}");
+        }
+    }
+}

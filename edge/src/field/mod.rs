@@ -1,0 +1,5 @@
+//! The grammar of header fields, and nothing of what they mean to us.
+
+pub mod accept;
+pub mod etag;
+pub mod list;

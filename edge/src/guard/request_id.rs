@@ -1,0 +1,33 @@
+//! The id by which an answer is found again in the logs.
+
+/// Our own id: the platform's where it has one that is sane, else made of random bits.
+pub fn choose(of_platform: Option<&str>, random: u128) -> String {
+    match of_platform.filter(|id| is_sane(id)) {
+        Some(id) => id.to_owned(),
+        None => format!("{random:032x}"),
+    }
+}
+
+/// A client's own id, for the log and the origin, where it is fit to be repeated.
+pub fn of_client(sent: Option<&str>) -> Option<&str> {
+    sent.filter(|id| is_sane(id))
+}
+
+fn is_sane(id: &str) -> bool {
+    (1..=128).contains(&id.len()) && id.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_.:=+/".contains(&byte))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_platforms_id_is_used_where_it_is_sane() {
+        assert_eq!(choose(Some("8f1c2b3a4d5e6f70-AMS"), 1), "8f1c2b3a4d5e6f70-AMS");
+        for strange in ["", "a b", "<script>", "a\r\nb", &"a".repeat(129)] {
+            assert_eq!(choose(Some(strange), 255), format!("{:032x}", 255), "{strange}");
+        }
+        assert_eq!(of_client(Some("trace-1")), Some("trace-1"));
+        assert_eq!(of_client(Some("a\"b")), None);
+    }
+}

@@ -1,0 +1,125 @@
+//! What a request asks for: its URL taken apart, its path in one spelling.
+//!
+//! A URL library would bring tables of international host names that no request needs here: the platform has
+//! normalised the URL, and what it left undecided is refused rather than guessed.
+
+use std::borrow::Cow;
+
+use percent_encoding::percent_decode_str;
+
+use super::{PATH_LIMIT_BYTES, Refusal};
+use crate::path::canonical;
+
+/// A request's URL.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Target<'url> {
+    /// `http` or `https`.
+    pub scheme: &'url str,
+    /// The host with its port, as sent.
+    pub authority: &'url str,
+    /// The host without port and trailing dot.
+    pub host: &'url str,
+    /// The path as sent: what an origin gets.
+    pub raw_path: &'url str,
+    /// The path in its one spelling: only what must be is percent-encoded, in upper case. Rules match against it.
+    pub path: Cow<'url, str>,
+    /// The path decoded, once: files are looked up by it. `None` where it is not UTF-8: no file has such a name.
+    pub decoded: Option<Cow<'url, str>>,
+    /// Without the question mark.
+    pub query: Option<&'url str>,
+}
+
+impl<'url> Target<'url> {
+    /// Takes an absolute URL apart.
+    pub fn parse(url: &'url str) -> Result<Target<'url>, Refusal> {
+        let (scheme, rest) = url.split_once("://").ok_or(Refusal::BadUrl)?;
+        if !matches!(scheme, "http" | "https") {
+            return Err(Refusal::BadUrl);
+        }
+        let (authority, rest) = rest.split_at(rest.find(['/', '?', '#']).unwrap_or(rest.len()));
+        let host = host(authority).ok_or(Refusal::BadUrl)?;
+        let rest = &rest[..rest.find('#').unwrap_or(rest.len())];
+        let (raw_path, query) = rest.split_once('?').map_or((rest, None), |(path, query)| (path, Some(query)));
+        if rest.len() > PATH_LIMIT_BYTES {
+            return Err(Refusal::TooLong);
+        }
+        let raw_path = if raw_path.is_empty() { "/" } else { raw_path };
+        let spelled = canonical(raw_path).map_err(Refusal::BadPath)?;
+        Ok(Target { scheme, authority, host, raw_path, path: spelled.path, decoded: spelled.decoded, query })
+    }
+
+    /// Whether a segment of the path is the private folder, in any case, encoded however often.
+    pub fn is_private(&self) -> bool {
+        let mut path = Cow::Borrowed(self.path.as_ref());
+        // Each round decodes once more. A path that still changes after that many is nobody's honest spelling.
+        for _ in 0..8 {
+            if path.split('/').any(|segment| segment.eq_ignore_ascii_case("_rimward")) {
+                return true;
+            }
+            if !path.contains('%') {
+                return false;
+            }
+            path = Cow::Owned(percent_decode_str(&path).decode_utf8_lossy().replace('\\', "/"));
+        }
+        true
+    }
+}
+
+/// The host of an authority; `None` where it is none. Users are refused: no browser sends them.
+fn host(authority: &str) -> Option<&str> {
+    let host = match authority.strip_prefix('[') {
+        Some(literal) => {
+            let end = literal.find(']')?;
+            port(&literal[end + 1..])?;
+            &authority[..end + 2]
+        }
+        None => {
+            let (host, port_text) = authority.split_at(authority.find(':').unwrap_or(authority.len()));
+            port(port_text)?;
+            host.strip_suffix('.').unwrap_or(host)
+        }
+    };
+    let fits = |byte: u8| byte.is_ascii_alphanumeric() || b"-._[]:".contains(&byte);
+    (!host.is_empty() && host.bytes().all(fits)).then_some(host)
+}
+
+/// Checks what stands behind a host: nothing, or a colon and a port.
+fn port(text: &str) -> Option<()> {
+    let Some(digits) = text.strip_prefix(':') else { return text.is_empty().then_some(()) };
+    (digits.is_empty() || digits.bytes().all(|byte| byte.is_ascii_digit()) && digits.parse::<u16>().is_ok()).then_some(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_no_url_of_a_site_is_refused() {
+        for url in [
+            "",
+            "h/x",
+            "ftp://h/",
+            "https:///x",
+            "https://a, b/x",
+            "https://a b/",
+            "https://user@h/",
+            "https://user:secret@h/",
+            "https://h:port/",
+            "https://h:99999/",
+            "https://[::1/",
+            "https://[::1]x/",
+        ] {
+            assert_eq!(Target::parse(url), Err(Refusal::BadUrl), "{url}");
+        }
+        let target = Target::parse("http://[::1]:8787/a?b=/c#d").unwrap();
+        assert_eq!((target.host, target.authority, target.query), ("[::1]", "[::1]:8787", Some("b=/c")));
+    }
+
+    #[test]
+    fn paths_of_8_kb_pass_and_past_16_kb_do_not() {
+        let of = |length: usize| format!("https://h/{}", "a".repeat(length - 1));
+        assert!(Target::parse(&of(8 * 1024)).is_ok());
+        assert!(Target::parse(&of(PATH_LIMIT_BYTES)).is_ok());
+        assert_eq!(Target::parse(&of(PATH_LIMIT_BYTES + 1)), Err(Refusal::TooLong));
+    }
+}

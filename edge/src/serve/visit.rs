@@ -1,0 +1,98 @@
+//! One request on its way: what it is called, what took how long.
+
+use std::cell::{OnceCell, RefCell};
+use std::fmt::Write as _;
+use std::rc::Rc;
+
+use http::header::{CONTENT_LENGTH, HeaderName};
+use http::{HeaderMap, HeaderValue, Method};
+
+use super::Isolate;
+use crate::answer::{Answer, Body, PreparedHead};
+use crate::config::ClientAddress;
+use crate::guard::request_id;
+use crate::platform::{Platform, Request};
+use crate::time::Timestamp;
+
+/// A request and the world that it is answered in.
+pub(super) struct Visit<'world, P, R> {
+    pub(super) platform: &'world Rc<P>,
+    pub(super) isolate: &'world Isolate,
+    pub(super) request: &'world R,
+    pub(super) started: Timestamp,
+    id: OnceCell<String>,
+    phases: RefCell<Vec<(&'static str, Timestamp, Timestamp)>>,
+}
+
+impl<'world, P, R> Visit<'world, P, R>
+where
+    P: Platform,
+    R: Request<Body = P::Body>,
+{
+    pub(super) fn begin(platform: &'world Rc<P>, isolate: &'world Isolate, request: &'world R) -> Self {
+        let phases = RefCell::default();
+        Visit { platform, isolate, request, started: platform.now(), id: OnceCell::new(), phases }
+    }
+
+    /// Takes the platform's id where the settings say whose platform it is.
+    pub(super) fn identify(&self, source: &ClientAddress) {
+        let of_platform = (*source == ClientAddress::Cloudflare).then(|| self.request.header("cf-ray")).flatten();
+        self.id.get_or_init(|| request_id::choose(of_platform.as_deref(), self.platform.random()));
+    }
+
+    /// Our id of the request.
+    pub(super) fn id(&self) -> &str {
+        self.id.get_or_init(|| request_id::choose(None, self.platform.random()))
+    }
+
+    /// Waits for something outside and notes how long it took.
+    pub(super) async fn timed<T>(&self, phase: &'static str, work: impl Future<Output = T>) -> T {
+        let began = self.platform.now();
+        let outcome = work.await;
+        self.phases.borrow_mut().push((phase, began, self.platform.now()));
+        outcome
+    }
+
+    /// Tells the operator, with our id and, apart from it, the client's own.
+    pub(super) fn log(&self, line: &str) {
+        let sent = self.request.header("x-request-id");
+        let theirs = request_id::of_client(sent.as_deref()).map(|id| format!(" client_request_id={id}")).unwrap_or_default();
+        self.platform.log(&format!("request_id={}{theirs} {line}", self.id()));
+    }
+
+    /// Keeps a head for many answers.
+    pub(super) fn prepare(&self, headers: HeaderMap) -> Rc<PreparedHead> {
+        let id = self.isolate.heads_made.get();
+        self.isolate.heads_made.set(id.wrapping_add(1));
+        Rc::new(PreparedHead { id, headers })
+    }
+
+    /// What every answer has, whoever made it.
+    pub(super) fn finish(&self, mut answer: Answer<P::Body>) -> Answer<P::Body> {
+        if let Ok(id) = HeaderValue::from_str(self.id()) {
+            answer.headers.insert(HeaderName::from_static("x-request-id"), id);
+        }
+        answer.headers.append(HeaderName::from_static("server-timing"), self.timing());
+        if *self.request.method() == Method::HEAD {
+            if let Body::Text(text) = &answer.body {
+                answer.headers.insert(CONTENT_LENGTH, HeaderValue::from(text.len()));
+            }
+            answer.body = Body::Empty;
+        }
+        answer
+    }
+
+    /// `Server-Timing`: the whole, then each phase that was waited for. The platform's clock stands still between I/O:
+    /// what the edge computes counts as nothing.
+    fn timing(&self) -> HeaderValue {
+        let phases = self.phases.borrow();
+        if phases.iter().all(|(phase, began, ended)| *phase == "file" && began == ended) {
+            return HeaderValue::from_static("edge;dur=0");
+        }
+        let mut text = format!("edge;dur={}", self.platform.now().since(self.started).as_millis());
+        for (phase, began, ended) in phases.iter() {
+            write!(text, ", {phase};dur={}", ended.since(*began).as_millis()).expect("a string takes whatever is written");
+        }
+        HeaderValue::from_str(&text).expect("made of visible ASCII here")
+    }
+}
