@@ -38,7 +38,7 @@ where
     let visit = Visit::begin(platform, isolate, request);
     let answer = match site::current(&visit).await {
         Ok(site) => {
-            visit.identify(&site.settings.site.client_address);
+            visit.identify(&site.client_address);
             respond(&visit, &site).await
         }
         Err(unready) => ours::unready(&visit, &unready),

@@ -4,7 +4,7 @@ use std::collections::{HashMap, HashSet};
 
 use super::file::{File, Role};
 use super::links;
-use super::manifest::{Asset, Document, Manifest, PRIVATE_FOLDER};
+use super::manifest::{Asset, Document, Manifest, document_path};
 use crate::path;
 
 /// One release, ready to be asked.
@@ -139,7 +139,7 @@ impl Release {
         let asset = document.asset.as_ref().and_then(|logical| manifest.assets.get(logical));
         let location = match asset {
             Some(asset) => asset.path.clone(),
-            None => format!("{PRIVATE_FOLDER}/releases/{}/{path}", self.id),
+            None => document_path(&self.id, path),
         };
         let role = if document.content.media_type.starts_with("text/html") {
             Role::Page { links: links::of_page(manifest, document), script_hashes: document.script_hashes.clone() }

@@ -6,7 +6,7 @@ use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use sha2::{Digest, Sha256};
 
-use super::manifest::{FORMAT, Manifest, PRIVATE_FOLDER, Releases, Retained};
+use super::manifest::{FORMAT, Manifest, PRIVATE_FOLDER, RELEASES_PATH, Releases, Retained, manifest_path, settings_path};
 use crate::config::{Settings, SettingsFile};
 
 /// Manifests past this are refused: 100,000 files with all that is known of them stay well below.
@@ -42,26 +42,13 @@ pub enum Fault {
     UnknownEnv(String),
 }
 
-/// Where `releases.json` lies.
-pub fn releases_path() -> String {
-    format!("{PRIVATE_FOLDER}/releases.json")
-}
-
-/// Where the settings lie.
-pub fn settings_path() -> String {
-    format!("{PRIVATE_FOLDER}/settings.json")
-}
-
-/// Where a release's manifest lies.
-pub fn manifest_path(id: &str) -> String {
-    format!("{PRIVATE_FOLDER}/releases/{id}/manifest.json")
-}
-
 /// Reads `releases.json`.
 pub fn releases(bytes: &[u8]) -> Result<Releases, Fault> {
-    let path = releases_path();
-    let releases: Releases = parse(&path, bytes, |releases: &Releases| releases.format)?;
-    let corrupt = |cause: String| Fault::Corrupt { path: path.clone(), cause };
+    let releases: Releases = parse(RELEASES_PATH, bytes, |releases: &Releases| releases.format)?;
+    let corrupt = |cause: String| Fault::Corrupt { path: RELEASES_PATH.to_owned(), cause };
+    if !is_digest(&releases.settings_sha256) {
+        return Err(corrupt("the digest of the settings is none".to_owned()));
+    }
     if let Some(odd) = releases.releases.iter().find(|retained| !is_id(&retained.id)) {
         return Err(corrupt(format!("`{}` is no id of a release", odd.id.escape_default())));
     }
@@ -73,7 +60,7 @@ pub fn releases(bytes: &[u8]) -> Result<Releases, Fault> {
 
 /// Reads the settings and picks those of the environment: the Worker's, else the build's.
 pub fn settings(bytes: &[u8], releases: &Releases, env: Option<&str>) -> Result<Settings, Fault> {
-    let path = settings_path();
+    let path = settings_path(&releases.settings_sha256);
     check_digest(&path, bytes, &releases.settings_sha256)?;
     let mut file: SettingsFile = parse(&path, bytes, |file: &SettingsFile| file.format)?;
     let Some(env) = env.or(file.env.as_deref()).filter(|env| !env.is_empty()).map(str::to_owned) else {
@@ -136,6 +123,10 @@ fn is_id(id: &str) -> bool {
     (1..=64).contains(&id.len()) && id.bytes().all(|byte| byte.is_ascii_alphanumeric())
 }
 
+fn is_digest(text: &str) -> bool {
+    text.len() == 64 && text.bytes().all(|byte| byte.is_ascii_digit() || (b'a'..=b'f').contains(&byte))
+}
+
 /// Whether a path may be the path of a file: relative, without tricks, and not below the private folder.
 fn is_public(path: &str) -> bool {
     let odd = |segment: &str| matches!(segment, "" | "." | "..") || segment.eq_ignore_ascii_case(PRIVATE_FOLDER);
@@ -170,10 +161,18 @@ mod tests {
             "[]",
             "null",
             r#"{"format":1}"#,
-            r#"{"format":1,"current":"a","settings_sha256":"","releases":[]}"#,
-            r#"{"format":1,"current":"../x","settings_sha256":"","releases":[{"id":"../x","manifest_sha256":""}]}"#,
         ] {
             assert!(matches!(releases(text.as_bytes()), Err(Fault::Corrupt { .. })), "{text}");
+        }
+        let list = |current: &str, id: &str, settings: &str| {
+            let retained = format!(r#"{{"id":"{id}","manifest_sha256":""}}"#);
+            format!(r#"{{"format":1,"current":"{current}","settings_sha256":"{settings}","releases":[{retained}]}}"#)
+        };
+        let digest = "0a".repeat(32);
+        assert!(releases(list("a", "a", &digest).as_bytes()).is_ok());
+        for (current, id, settings) in [("b", "a", digest.as_str()), ("../x", "../x", &digest), ("a", "a", "../../x"), ("a", "a", "")] {
+            let found = releases(list(current, id, settings).as_bytes());
+            assert!(matches!(found, Err(Fault::Corrupt { .. })), "{current} {id} {settings}");
         }
     }
 

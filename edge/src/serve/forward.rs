@@ -83,7 +83,7 @@ where
         (!lines.is_empty()).then(|| lines.join(", "))
     };
     let peer = visit.request.peer_address();
-    let client = client::identify(&site.settings.site.client_address, peer.as_deref(), &field);
+    let client = client::identify(&site.client_address, peer.as_deref(), &field);
     let theirs = field("x-request-id");
     let asked = Asked {
         method,

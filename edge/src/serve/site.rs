@@ -8,7 +8,7 @@ use super::visit::Visit;
 use crate::config::{ClientAddress, Settings};
 use crate::platform::{AssetError, Platform, Request};
 use crate::release::file::File;
-use crate::release::manifest::Retained;
+use crate::release::manifest::{RELEASES_PATH, Retained, manifest_path, settings_path};
 use crate::release::table::Release;
 use crate::release::verify::{self, Fault};
 use crate::rewrite::HeaderRules;
@@ -25,6 +25,7 @@ const EARLIER_LIMIT: usize = 32;
 #[derive(Debug)]
 pub(super) struct Site {
     pub(super) settings: Settings,
+    pub(super) client_address: ClientAddress,
     pub(super) release: Release,
     /// For answers of the release: the source's rules, then those of the settings.
     pub(super) rules: HeaderRules,
@@ -101,7 +102,7 @@ where
     if let Some(release) = kept {
         return Ok(release);
     }
-    let bytes = visit.timed("load", read(visit.platform.as_ref(), &verify::manifest_path(&earlier.retained.id))).await?;
+    let bytes = visit.timed("load", read(visit.platform.as_ref(), &manifest_path(&earlier.retained.id))).await?;
     let manifest = verify::manifest(&bytes, &earlier.retained)?;
     let release = Rc::new(Release::earlier(&earlier.retained.id, &manifest));
     earlier.release.replace(Some(Rc::clone(&release)));
@@ -119,19 +120,18 @@ fn is_due(site: &Site, now: Timestamp) -> bool {
 }
 
 async fn load<P: Platform>(platform: &P, known: Option<&Rc<Site>>, now: Timestamp) -> Result<Rc<Site>, Unready> {
-    let list = read(platform, &verify::releases_path()).await?;
+    let list = read(platform, RELEASES_PATH).await?;
     let read_from = verify::hexadecimal_sha256(&list);
     if let Some(known) = known.filter(|known| known.read_from == read_from) {
         return Ok(Rc::clone(known));
     }
     let releases = verify::releases(&list)?;
-    let settings = read(platform, &verify::settings_path()).await?;
+    let settings = read(platform, &settings_path(&releases.settings_sha256)).await?;
     let mut settings = verify::settings(&settings, &releases, platform.variable("RIMWARD_ENV").as_deref())?;
-    override_client_address(platform, &mut settings);
     let is_current = |retained: &Retained| retained.id == releases.current;
     let current = releases.releases.iter().find(|retained| is_current(retained)).cloned();
     let current = current.ok_or_else(|| Fault::Absent(releases.current.clone()))?;
-    let manifest = read(platform, &verify::manifest_path(&current.id)).await?;
+    let manifest = read(platform, &manifest_path(&current.id)).await?;
     let manifest = verify::manifest(&manifest, &current)?;
     let earlier = releases.releases.iter().filter(|retained| !is_current(retained)).take(EARLIER_LIMIT);
     for route in &mut settings.routes {
@@ -145,14 +145,18 @@ async fn load<P: Platform>(platform: &P, known: Option<&Rc<Site>>, now: Timestam
         earlier: earlier.map(|retained| Earlier { retained: retained.clone(), release: RefCell::default() }).collect(),
         read_from,
         watched: platform.variable("RIMWARD_WATCH").map(|_| Cell::new(now)),
+        client_address: client_address(platform, settings.site.client_address.as_ref()),
         settings,
     }))
 }
 
-/// Where the Worker runs says who its peers are: a bare runtime has no `CF-Connecting-IP` but the client's own.
-fn override_client_address<P: Platform>(platform: &P, settings: &mut Settings) {
-    if platform.variable("RIMWARD_CLIENT_ADDRESS").as_deref() == Some("socket") {
-        settings.site.client_address = ClientAddress::Socket;
+/// Where the settings do not say who clients are, the place where the Worker runs does: a bare runtime has no
+/// `CF-Connecting-IP` but the client's own.
+fn client_address<P: Platform>(platform: &P, stated: Option<&ClientAddress>) -> ClientAddress {
+    match (stated, platform.variable("RIMWARD_CLIENT_ADDRESS").as_deref()) {
+        (Some(stated), _) => stated.clone(),
+        (None, Some("socket")) => ClientAddress::Socket,
+        (None, _) => ClientAddress::Cloudflare,
     }
 }
 

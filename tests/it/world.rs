@@ -1,0 +1,390 @@
+//! The world in memory: a clock that stands still, files, origins that answer as scripted, and what was logged.
+
+use std::cell::{Cell, RefCell};
+use std::collections::{BTreeMap, VecDeque};
+use std::future::Future;
+use std::pin::pin;
+use std::rc::Rc;
+use std::task::{Context, Poll, Waker};
+use std::time::Duration;
+
+use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode};
+use rimward_edge::answer::{Answer, Body};
+use rimward_edge::platform::{AssetError, FetchError, Inbound, Outbound, Platform, Request};
+use rimward_edge::release::manifest::{FORMAT, Manifest, RELEASES_PATH, Releases, Retained, manifest_path, settings_path};
+use rimward_edge::release::verify::hexadecimal_sha256;
+use rimward_edge::serve::{Isolate, serve};
+use rimward_edge::time::Timestamp;
+use serde_json::{Value, json};
+
+/// Bytes, as every body of this world is.
+pub(crate) type Bytes = Vec<u8>;
+
+/// Everything outside the core.
+#[derive(Default)]
+pub(crate) struct World {
+    pub(crate) files: RefCell<BTreeMap<String, Bytes>>,
+    pub(crate) variables: RefCell<BTreeMap<String, String>>,
+    pub(crate) origin_answers: RefCell<VecDeque<Result<Inbound<Bytes>, FetchError>>>,
+    pub(crate) asked_of_origins: RefCell<Vec<Outbound<Bytes>>>,
+    /// Every file that was read, in order.
+    pub(crate) reads: RefCell<Vec<String>>,
+    pub(crate) logged: RefCell<Vec<String>>,
+    pub(crate) without_binding: Cell<bool>,
+    /// Reading fails, but for files whose path ends so.
+    pub(crate) only_readable: RefCell<Option<String>>,
+    /// How long each file and each origin takes.
+    pub(crate) io_takes: Cell<Duration>,
+    now_millis: Cell<u64>,
+    randoms: Cell<u128>,
+}
+
+impl World {
+    pub(crate) fn pass(&self, time: Duration) {
+        self.now_millis.set(self.now_millis.get() + u64::try_from(time.as_millis()).unwrap());
+    }
+
+    fn file(&self, path: &str) -> Result<Option<Bytes>, AssetError> {
+        self.reads.borrow_mut().push(path.to_owned());
+        self.pass(self.io_takes.get());
+        if self.without_binding.get() {
+            return Err(AssetError::NoBinding);
+        }
+        if self.only_readable.borrow().as_ref().is_some_and(|readable| !path.ends_with(readable.as_str())) {
+            return Err(AssetError::Failed { path: path.to_owned(), cause: "secret words of the platform".to_owned() });
+        }
+        Ok(self.files.borrow().get(path).cloned())
+    }
+}
+
+impl Platform for World {
+    type Body = Bytes;
+
+    fn now(&self) -> Timestamp {
+        Timestamp::from_millis(self.now_millis.get())
+    }
+
+    fn random(&self) -> u128 {
+        self.randoms.set(self.randoms.get() + 1);
+        self.randoms.get()
+    }
+
+    fn variable(&self, name: &str) -> Option<String> {
+        self.variables.borrow().get(name).cloned()
+    }
+
+    async fn asset(&self, path: &str) -> Result<Option<Bytes>, AssetError> {
+        self.file(path)
+    }
+
+    async fn read(&self, path: &str) -> Result<Option<Bytes>, AssetError> {
+        self.file(path)
+    }
+
+    async fn fetch(&self, outbound: Outbound<Bytes>) -> Result<Inbound<Bytes>, FetchError> {
+        self.pass(self.io_takes.get());
+        self.asked_of_origins.borrow_mut().push(outbound);
+        self.origin_answers.borrow_mut().pop_front().expect("a script says what the origin answers")
+    }
+
+    fn log(&self, line: &str) {
+        self.logged.borrow_mut().push(line.to_owned());
+    }
+
+    fn defer(self: &Rc<Self>, work: impl Future<Output = ()> + 'static) {
+        now(work);
+    }
+}
+
+/// What a client sends.
+#[derive(Debug, Clone)]
+pub(crate) struct Sent {
+    method: Method,
+    url: String,
+    headers: HeaderMap,
+    pub(crate) peer: Option<String>,
+    body: RefCell<Option<Bytes>>,
+    /// Every field that was read, in order.
+    pub(crate) asked: RefCell<Vec<String>>,
+}
+
+impl Sent {
+    pub(crate) fn new(method: &str, url: &str) -> Sent {
+        let url = if url.starts_with('/') { format!("https://shop.example{url}") } else { url.to_owned() };
+        Sent {
+            method: method.parse().unwrap(),
+            url,
+            headers: HeaderMap::new(),
+            peer: Some("203.0.113.9".to_owned()),
+            body: RefCell::default(),
+            asked: RefCell::default(),
+        }
+    }
+
+    pub(crate) fn with(mut self, name: &str, value: &str) -> Sent {
+        self.headers.append(name.parse::<HeaderName>().unwrap(), HeaderValue::from_str(value).unwrap());
+        self
+    }
+
+    pub(crate) fn from_peer(mut self, peer: &str) -> Sent {
+        self.peer = Some(peer.to_owned());
+        self
+    }
+
+    pub(crate) fn with_body(self, body: &str) -> Sent {
+        self.body.replace(Some(body.as_bytes().to_vec()));
+        self
+    }
+}
+
+pub(crate) fn get(url: &str) -> Sent {
+    Sent::new("GET", url)
+}
+
+/// As a browser asks when a person goes to a page.
+pub(crate) fn navigate(url: &str) -> Sent {
+    get(url).with("accept", "text/html,application/xhtml+xml,*/*;q=0.8").with("sec-fetch-mode", "navigate")
+}
+
+impl Request for Sent {
+    type Body = Bytes;
+
+    fn method(&self) -> &Method {
+        &self.method
+    }
+
+    fn url(&self) -> &str {
+        &self.url
+    }
+
+    fn header(&self, name: &str) -> Option<String> {
+        self.asked.borrow_mut().push(name.to_owned());
+        let lines: Vec<&str> = self.headers.get_all(name).iter().map(|value| value.to_str().unwrap()).collect();
+        (!lines.is_empty()).then(|| lines.join(", "))
+    }
+
+    fn headers(&self) -> HeaderMap {
+        self.headers.clone()
+    }
+
+    fn client_accept_encoding(&self) -> Option<String> {
+        self.header("accept-encoding")
+    }
+
+    fn peer_address(&self) -> Option<String> {
+        self.peer.clone()
+    }
+
+    fn take_body(&self) -> Option<Bytes> {
+        self.body.take()
+    }
+}
+
+/// What the client sees.
+#[derive(Debug)]
+pub(crate) struct Seen {
+    pub(crate) status: u16,
+    pub(crate) headers: HeaderMap,
+    pub(crate) body: Bytes,
+    pub(crate) upgraded: bool,
+    pub(crate) head_id: Option<u32>,
+}
+
+impl Seen {
+    /// A field, its lines joined; empty where it is absent.
+    #[track_caller]
+    pub(crate) fn field(&self, name: &str) -> String {
+        let lines: Vec<&str> = self.headers.get_all(name).iter().map(|value| value.to_str().unwrap()).collect();
+        lines.join(", ")
+    }
+
+    pub(crate) fn text(&self) -> String {
+        String::from_utf8_lossy(&self.body).into_owned()
+    }
+}
+
+/// A site in the world, and the isolate that serves it.
+pub(crate) struct Served {
+    pub(crate) world: Rc<World>,
+    pub(crate) isolate: Isolate,
+}
+
+impl Served {
+    pub(crate) fn ask(&self, request: &Sent) -> Seen {
+        let seen = see(now(serve(&self.world, &self.isolate, request)));
+        assert_stated(request, &seen);
+        seen
+    }
+
+    pub(crate) fn get(&self, url: &str) -> Seen {
+        self.ask(&get(url))
+    }
+
+    pub(crate) fn origin_says(&self, status: u16, headers: &[(&str, &str)], body: Option<&str>) {
+        let mut map = HeaderMap::new();
+        for (name, value) in headers {
+            map.append(name.parse::<HeaderName>().unwrap(), HeaderValue::from_str(value).unwrap());
+        }
+        let status = StatusCode::from_u16(status).unwrap();
+        let inbound = Inbound { status, headers: map, body: body.map(|body| body.as_bytes().to_vec()) };
+        self.world.origin_answers.borrow_mut().push_back(Ok(inbound));
+    }
+
+    pub(crate) fn origin_fails(&self, error: FetchError) {
+        self.world.origin_answers.borrow_mut().push_back(Err(error));
+    }
+
+    /// The last request that left.
+    pub(crate) fn asked_of_origin(&self) -> Outbound<Bytes> {
+        self.world.asked_of_origins.borrow_mut().pop().expect("something was asked of an origin")
+    }
+
+    /// Publishes releases, the current one first.
+    pub(crate) fn publish(&self, settings: &Value, releases: &[&Folder]) {
+        let files = &mut *self.world.files.borrow_mut();
+        let settings = json!({ "format": FORMAT, "settings": settings, "envs": settings.get("envs").unwrap_or(&json!({})) });
+        let settings = settings.to_string().into_bytes();
+        let settings_sha256 = hexadecimal_sha256(&settings);
+        files.insert(settings_path(&settings_sha256), settings);
+        let mut retained = Vec::new();
+        for folder in releases {
+            let bytes = folder.manifest.to_string().into_bytes();
+            serde_json::from_slice::<Manifest>(&bytes).expect("the manifest of a test is one");
+            retained.push(Retained { id: folder.id.clone(), manifest_sha256: hexadecimal_sha256(&bytes) });
+            files.insert(manifest_path(&folder.id), bytes);
+            files.extend(folder.files.clone());
+        }
+        let list = Releases { format: FORMAT, current: releases[0].id.clone(), settings_sha256, releases: retained };
+        files.insert(RELEASES_PATH.to_owned(), serde_json::to_vec(&list).unwrap());
+    }
+}
+
+/// A site with one release.
+pub(crate) fn site(settings: &Value, folder: &Folder) -> Served {
+    let served = Served { world: Rc::default(), isolate: Isolate::default() };
+    served.world.variables.borrow_mut().insert("RIMWARD_CLIENT_ADDRESS".into(), "socket".into());
+    served.publish(settings, &[folder]);
+    served
+}
+
+/// Settings as the builder compiles them, with changes: those replace the top-level members.
+pub(crate) fn settings(changes: Value) -> Value {
+    let mut settings = json!({
+        "site": { "name": "shop", "base": "/" },
+        "document": { "fallback": "/index.html", "cache_control": "no-cache" },
+        "pools": { "api": { "origins": [{ "url": "https://api.internal/v1" }], "timeout": { "answer_ms": 10_000, "idle_ms": 30_000, "total_ms": 60_000 } } },
+        "routes": [{ "path": "/api/*", "pool": "api" }],
+    });
+    let Value::Object(changes) = changes else { panic!("changes are members") };
+    settings.as_object_mut().unwrap().extend(changes);
+    settings
+}
+
+/// A release in the making.
+#[derive(Debug, Clone)]
+pub(crate) struct Folder {
+    id: String,
+    manifest: Value,
+    files: BTreeMap<String, Bytes>,
+}
+
+impl Folder {
+    pub(crate) fn new(id: &str, base: &str) -> Folder {
+        let manifest = json!({ "format": FORMAT, "base": base, "assets": {}, "documents": {} });
+        Folder { id: id.to_owned(), manifest, files: BTreeMap::new() }
+    }
+
+    /// An asset with encoded forms; `more` holds further members (`imports`, `aliases`).
+    pub(crate) fn asset(mut self, logical: &str, path: &str, media_type: &str, text: &str, codings: &[&str], more: Value) -> Folder {
+        let mut asset = self.content(path, media_type, text, codings);
+        asset["path"] = path.into();
+        extend(&mut asset, more);
+        self.manifest["assets"][logical] = asset;
+        self
+    }
+
+    /// A document; `more` holds further members (`preloads`, `script_hashes`).
+    pub(crate) fn document(mut self, path: &str, media_type: &str, text: &str, codings: &[&str], more: Value) -> Folder {
+        let location = rimward_edge::release::manifest::document_path(&self.id, path);
+        let mut document = self.content(&location, media_type, text, codings);
+        extend(&mut document, more);
+        self.manifest["documents"][path] = document;
+        self
+    }
+
+    /// Rules of `_headers` and `_redirects`.
+    pub(crate) fn rules(mut self, member: &str, rules: Value) -> Folder {
+        self.manifest[member] = rules;
+        self
+    }
+
+    fn content(&mut self, location: &str, media_type: &str, text: &str, codings: &[&str]) -> Value {
+        self.files.insert(location.to_owned(), text.as_bytes().to_vec());
+        let mut encodings = json!({});
+        for coding in codings {
+            // No encoder is at work here: the forms only have to be told apart, and to be smaller.
+            let encoded = format!("{coding}:{}", &text[..text.len() / if *coding == "br" { 4 } else { 3 }]).into_bytes();
+            encodings[*coding] = json!({ "size": encoded.len(), "sha256": hexadecimal_sha256(&encoded) });
+            let ending = if *coding == "br" { ".br" } else { ".gz" };
+            self.files.insert(format!("{location}{ending}"), encoded);
+        }
+        json!({ "type": media_type, "size": text.len(), "sha256": hexadecimal_sha256(text.as_bytes()), "encodings": encodings })
+    }
+}
+
+fn extend(value: &mut Value, more: Value) {
+    if let Value::Object(more) = more {
+        value.as_object_mut().unwrap().extend(more);
+    }
+}
+
+/// Runs what never waits: everything of this world is at hand.
+pub(crate) fn now<T>(future: impl Future<Output = T>) -> T {
+    match pin!(future).poll(&mut Context::from_waker(Waker::noop())) {
+        Poll::Ready(value) => value,
+        Poll::Pending => panic!("nothing of this world waits"),
+    }
+}
+
+/// The answer as the shell would send it.
+fn see(answer: Answer<Bytes>) -> Seen {
+    let Answer { status, prepared, mut headers, body } = answer;
+    let head_id = prepared.as_ref().map(|prepared| prepared.id);
+    if let Some(prepared) = &prepared {
+        for (name, value) in &prepared.headers {
+            assert!(!headers.contains_key(name), "{name} stands in the prepared head and beside it");
+            headers.append(name, value.clone());
+        }
+    }
+    let cut = |bytes: &[u8], range: &std::ops::Range<u64>| {
+        bytes[usize::try_from(range.start).unwrap()..usize::try_from(range.end).unwrap()].to_vec()
+    };
+    let upgraded = matches!(body, Body::Upgrade(_));
+    let body = match body {
+        Body::Empty => Vec::new(),
+        Body::Text(text) => text.into_bytes(),
+        Body::Whole(bytes) | Body::Upgrade(bytes) => bytes,
+        Body::Slice(bytes, range) => cut(&bytes, &range),
+        Body::Slices(bytes, parts, end) => {
+            let parts = parts.iter().flat_map(|(head, range)| [head.as_bytes().to_vec(), cut(&bytes, range)]);
+            parts.flatten().chain(end.into_bytes()).collect()
+        }
+    };
+    Seen { status: status.as_u16(), headers, body, upgraded, head_id }
+}
+
+/// What holds for every answer.
+#[track_caller]
+fn assert_stated(request: &Sent, seen: &Seen) {
+    for name in ["cache-control", "cache-status", "server-timing", "x-request-id"] {
+        assert!(!seen.field(name).is_empty(), "no {name} in the answer to {} {}", request.method, request.url);
+    }
+    assert_eq!(seen.field("cloudflare-cdn-cache-control"), "no-store", "{}", request.url);
+    assert_eq!(seen.headers.get_all("x-request-id").iter().count(), 1, "{}", request.url);
+    let length = seen.headers.get("content-length").map(|length| length.to_str().unwrap().parse::<usize>().unwrap());
+    if request.method == Method::HEAD || seen.status == 304 {
+        assert!(seen.body.is_empty(), "a body in the answer to {} {}", request.method, request.url);
+    } else if let Some(length) = length {
+        assert_eq!(length, seen.body.len(), "{} {}", request.method, request.url);
+    }
+}
