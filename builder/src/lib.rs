@@ -4,6 +4,9 @@
 //! the previous stage's type and returns the next. Only `scan` and `publish` touch the world.
 
 pub mod cache;
+pub mod cli;
+pub mod commands;
+pub mod config;
 pub mod diagnostic;
 pub mod digest;
 pub mod encode;
@@ -12,7 +15,9 @@ pub mod link;
 pub mod manifest;
 pub mod minify;
 pub mod name;
+pub mod pipeline;
 pub mod publish;
+pub mod report;
 pub mod scan;
 pub mod settings;
 pub mod syntax;

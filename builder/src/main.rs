@@ -1,3 +1,11 @@
 //! The `rimward` program.
 
-fn main() {}
+use std::process::ExitCode;
+
+use clap::Parser as _;
+use rimward::cli::Cli;
+use rimward::commands;
+
+fn main() -> ExitCode {
+    commands::run(Cli::parse()).into()
+}

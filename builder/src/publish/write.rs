@@ -102,8 +102,7 @@ impl<'a> Writer<'a> {
 
     /// Takes away what this writer wrote under new names. What cannot be removed now is swept by the next build.
     pub(super) fn undo(&mut self) {
-        let gone = std::iter::once(temporary(self.output)).chain(self.new.drain(..).rev());
-        gone.for_each(|path| drop(self.files.remove(&path)));
+        self.new.drain(..).rev().for_each(|path| drop(self.files.remove(&path)));
     }
 
     /// How many files were written, and which of them had been damaged.
@@ -112,9 +111,12 @@ impl<'a> Writer<'a> {
     }
 
     fn replace(&self, temporary: &Path, target: &Path, bytes: &[u8]) -> Result<(), PublishError> {
-        let failed = |cause| PublishError::Io { what: "write", path: target.to_owned(), cause };
-        self.files.write(temporary, bytes).map_err(failed)?;
-        self.files.rename(temporary, target).map_err(failed)
+        let written = self.files.write(temporary, bytes).and_then(|()| self.files.rename(temporary, target));
+        written.map_err(|cause| {
+            // On a full disk even half a file is in the way. If this fails too, the next build sweeps it.
+            drop(self.files.remove(temporary));
+            PublishError::Io { what: "write", path: target.to_owned(), cause }
+        })
     }
 
     fn sync(&self, folder: &Path) -> Result<(), PublishError> {

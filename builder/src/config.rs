@@ -1,0 +1,128 @@
+//! What was typed, the settings file and the environment as one plan: typed, with absolute paths.
+
+use std::path::{Path, PathBuf};
+
+use crate::diagnostic::{Diagnostic, Severity};
+use crate::fs::Files;
+use crate::manifest;
+use crate::settings::{BuildSettings, Compiled};
+
+/// What a build is to do.
+#[derive(Debug, Clone)]
+pub struct Plan {
+    /// The folder of the settings file.
+    pub project: PathBuf,
+    /// What the bundler wrote.
+    pub source: PathBuf,
+    /// The same as a person calls it.
+    pub source_called: String,
+    /// What the edge serves from.
+    pub output: PathBuf,
+    /// `.rimward/`: the cache, the lock, private source maps.
+    pub state: PathBuf,
+    /// Checked.
+    pub settings: BuildSettings,
+    /// The edge's settings, as they are written.
+    pub settings_file: Vec<u8>,
+    /// Threads; 0: one for each processor.
+    pub jobs: usize,
+    /// What warnings do.
+    pub strictness: Strictness,
+}
+
+/// What warnings do.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Strictness {
+    /// They are shown.
+    #[default]
+    Lenient,
+    /// They fail the build.
+    Strict,
+}
+
+/// What of the command line a plan depends on, as it was typed.
+#[derive(Debug, Clone, Default)]
+pub struct Choices {
+    /// The folder in which the program runs: absolute.
+    pub here: PathBuf,
+    /// `--config`.
+    pub config: Option<PathBuf>,
+    /// `DIST`, instead of `[build] source`.
+    pub source: Option<PathBuf>,
+    /// `--env`, else `RIMWARD_ENV`.
+    pub env: Option<String>,
+    /// `--jobs`.
+    pub jobs: usize,
+    /// `--strict`.
+    pub strictness: Strictness,
+}
+
+/// Why there is no plan.
+#[derive(Debug)]
+pub enum PlanError {
+    /// The settings have mistakes.
+    Settings(Vec<Diagnostic>),
+    /// The settings file cannot be read: a sentence.
+    Unreadable(String),
+}
+
+/// Reads the settings and makes a plan. Warnings about the settings come beside it.
+pub fn plan(files: &dyn Files, choices: &Choices) -> Result<(Plan, Vec<Diagnostic>), PlanError> {
+    let config = choices.here.join(choices.config.as_deref().unwrap_or(Path::new("rimward.toml")));
+    let text = match files.read(&config) {
+        Ok(bytes) => String::from_utf8(bytes)
+            .map_err(|_| PlanError::Unreadable(format!("`{}` is not UTF-8", config.display())))?,
+        // Without the file every setting has its default; a file that was asked for must be there.
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound && choices.config.is_none() => String::new(),
+        Err(error) => return Err(PlanError::Unreadable(format!("could not read `{}`: {error}", config.display()))),
+    };
+    let called = config.strip_prefix(&choices.here).unwrap_or(&config).display().to_string();
+    let (compiled, mut findings) = defaults();
+    let Some(Compiled { file, build }) = compiled else { return Err(PlanError::Settings(findings)) };
+    if choices.strictness == Strictness::Strict && !findings.is_empty() {
+        findings.iter_mut().for_each(|finding| finding.severity = Severity::Error);
+        return Err(PlanError::Settings(findings));
+    }
+    let project = config.parent().unwrap_or(&choices.here).to_owned();
+    let source = choices.source.as_ref().map_or_else(|| project.join(&build.source), |typed| choices.here.join(typed));
+    let plan = Plan {
+        source_called: source.strip_prefix(&choices.here).unwrap_or(&source).display().to_string(),
+        source,
+        output: project.join(&build.output),
+        state: project.join(".rimward"),
+        settings: build,
+        settings_file: manifest::json(&file),
+        jobs: choices.jobs,
+        strictness: choices.strictness,
+        project,
+    };
+    match overlap(&plan) {
+        Some(finding) => Err(PlanError::Settings(vec![finding])),
+        None => Ok((plan, findings)),
+    }
+}
+
+/// Source and output inside one another would publish releases in releases.
+fn overlap(plan: &Plan) -> Option<Diagnostic> {
+    let inside = plan.source.starts_with(&plan.output) || plan.output.starts_with(&plan.source);
+    inside.then(|| {
+        let message = format!("source and output (`{}`) lie in one another", plan.output.display());
+        Diagnostic::error(plan.source_called.clone(), "folders-overlap", message)
+            .hint("give `[build] source` and `[build] output` two separate folders")
+    })
+}
+
+fn defaults() -> (Option<Compiled>, Vec<Diagnostic>) {
+    use rimward_edge::config::{DocumentSettings, Settings, SettingsFile, Site};
+    let build = BuildSettings::default();
+    let settings = Settings {
+        site: Site { name: "site".to_owned(), hosts: Vec::new(), base: build.base.clone(), client_address: None },
+        document: DocumentSettings { fallback: Some("index.html".to_owned()), cache_control: "no-cache".to_owned() },
+        headers: Vec::new(),
+        redirects: Vec::new(),
+        pools: std::collections::BTreeMap::new(),
+        routes: Vec::new(),
+    };
+    let file = SettingsFile { format: 1, env: None, settings, envs: std::collections::BTreeMap::new() };
+    (Some(Compiled { file, build }), Vec::new())
+}

@@ -1,0 +1,213 @@
+//! The one function that orders the stages: scan -> link -> minify -> name -> encode -> manifest -> publish.
+//!
+//! Each stage takes what the one before it made, so none can be left out. [`make`] ends before anything is written;
+//! [`build`] goes on to publish.
+
+use std::time::SystemTime;
+
+use crate::cache::Cache;
+use crate::config::{Plan, Strictness};
+use crate::diagnostic::{Diagnostic, Severity};
+use crate::encode;
+use crate::fs::Files;
+use crate::link;
+use crate::manifest::{self, Compressed, Release, Rules};
+use crate::minify;
+use crate::name;
+use crate::publish::{self, Earlier, Place, PublishError, Published};
+use crate::report::{self, Report};
+use crate::scan::{self, Snapshot};
+use crate::threads;
+
+/// Where a build is; shown to whoever waits.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Stage {
+    /// Reading the source folder.
+    Scan,
+    /// Finding references.
+    Link,
+    /// Minifying.
+    Minify,
+    /// Naming.
+    Name,
+    /// Compressing.
+    Encode,
+    /// Writing.
+    Publish,
+}
+
+/// Who is told where a build is.
+pub type Progress<'a> = &'a (dyn Fn(Stage) + Sync);
+
+/// A release that is not published yet.
+#[derive(Debug)]
+pub struct Made {
+    /// The release.
+    pub release: Release,
+    /// What the source looked like when it was read.
+    pub snapshot: Snapshot,
+    /// Warnings only.
+    pub findings: Vec<Diagnostic>,
+}
+
+/// What a build did.
+#[derive(Debug)]
+pub struct Built {
+    /// What was published.
+    pub published: Published,
+    /// For people and programs.
+    pub report: Report,
+    /// Warnings only.
+    pub findings: Vec<Diagnostic>,
+}
+
+/// Why nothing was published.
+#[derive(Debug)]
+pub enum BuildError {
+    /// The source has errors: all of them, and the warnings.
+    Source(Vec<Diagnostic>),
+    /// The release could not be written; what was found before.
+    Publish(PublishError, Vec<Diagnostic>),
+    /// The system gives no threads: why.
+    Threads(String),
+}
+
+/// Builds and publishes. `now` decides only how long results stay in the cache.
+pub fn build(plan: &Plan, files: &dyn Files, progress: Progress<'_>, now: SystemTime) -> Result<Built, BuildError> {
+    let failed = |error| BuildError::Publish(error, Vec::new());
+    let _lock = publish::lock(files, &plan.state).map_err(failed)?;
+    let earlier = publish::earlier(files, &plan.output).map_err(failed)?;
+    let cache = Cache::open(&plan.state.join("cache"), now);
+    let mut made = make(plan, files, &earlier, &cache, progress)?;
+    made.findings.extend(cache.finish());
+
+    progress(Stage::Publish);
+    let changes = scan::changes(files, &plan.source, &plan.source_called, &made.snapshot);
+    if !changes.is_empty() {
+        return Err(BuildError::Source(changes));
+    }
+    let place = Place {
+        output: plan.output.clone(),
+        state: plan.state.clone(),
+        keep_releases: plan.settings.keep_releases as usize,
+    };
+    let published = match publish::publish(files, &place, &made.release, &plan.settings_file, &earlier) {
+        Ok(published) => published,
+        Err(error) => return Err(BuildError::Publish(error, made.findings)),
+    };
+    made.findings.extend(report::remarks(plan, &published));
+    let report = Report::new(&made.release.manifest, &earlier, &published);
+    Ok(Built { published, report, findings: made.findings })
+}
+
+/// Makes a release in memory.
+pub fn make(
+    plan: &Plan,
+    files: &dyn Files,
+    earlier: &Earlier,
+    cache: &Cache,
+    progress: Progress<'_>,
+) -> Result<Made, BuildError> {
+    let pool = threads::pool(plan.jobs).map_err(|error| BuildError::Threads(error.to_string()))?;
+    let mut findings = Findings::new(plan.strictness);
+
+    progress(Stage::Scan);
+    let (sources, snapshot) = scan::scan(files, &plan.source, &plan.source_called).map_err(BuildError::Source)?;
+    let base = &plan.settings.base;
+    let (headers, redirects) = (Vec::new(), Vec::new());
+
+    progress(Stage::Link);
+    let (graph, found) = unlinked(&sources);
+    findings.extend(found);
+
+    progress(Stage::Minify);
+    let (minimal, found) = minify::minify(graph, plan.settings.source_maps, cache, &pool);
+    findings.extend(found);
+
+    progress(Stage::Name);
+    let (named, found) = match name::name(minimal, plan.settings.source_maps) {
+        Ok(named) => named,
+        Err(errors) => return Err(findings.fail(errors)),
+    };
+    findings.extend(found);
+    findings.check()?;
+
+    progress(Stage::Encode);
+    let bytes: Vec<_> = named.files.iter().map(|file| file.bytes.clone()).collect();
+    let encodings = encode::encode_all(&bytes, &plan.settings.encodings, cache, &pool);
+    let mut compressed = Compressed { named, encodings };
+    publish::reuse_encodings(files, &plan.output, &mut compressed, earlier);
+
+    let rules = Rules { base: base.clone(), headers, redirects };
+    match manifest::release(compressed, rules) {
+        Ok(release) => Ok(Made { release, snapshot, findings: findings.list }),
+        Err(errors) => Err(findings.fail(errors)),
+    }
+}
+
+/// Makes the release twice, with other numbers of threads and without the cache, and names the files that differ.
+pub fn disagreements(plan: &Plan, files: &dyn Files) -> Result<Vec<String>, BuildError> {
+    let with_jobs = |jobs| {
+        let plan = Plan { jobs, ..plan.clone() };
+        make(&plan, files, &Earlier::default(), &Cache::none(), &|_| {})
+    };
+    let (one, other) = (with_jobs(1)?.release, with_jobs(4)?.release);
+    let mut differ: Vec<String> = (one.files.keys().chain(other.files.keys()))
+        .filter(|path| one.files.get(*path) != other.files.get(*path))
+        .cloned()
+        .collect();
+    if one.manifest_bytes != other.manifest_bytes {
+        differ.push(one.manifest_path());
+    }
+    differ.sort();
+    differ.dedup();
+    Ok(differ)
+}
+
+/// Every file under the name that it has.
+fn unlinked(sources: &scan::Sources) -> (link::Graph, Vec<Diagnostic>) {
+    let node = |source: &scan::Source| link::Node {
+        source: source.clone(),
+        naming: link::Naming::Kept,
+        logical: source.path.to_string(),
+        text: None,
+        edits: Vec::new(),
+        references: Vec::new(),
+        script: link::ScriptKind::Unknown,
+    };
+    let nodes = sources.files.iter().map(|(path, source)| (path.clone(), node(source))).collect();
+    (link::Graph { nodes, placeholders: link::placeholder::Placeholders::default() }, Vec::new())
+}
+
+/// Everything that was found so far. With `--strict` warnings are errors.
+struct Findings {
+    strictness: Strictness,
+    list: Vec<Diagnostic>,
+}
+
+impl Findings {
+    fn new(strictness: Strictness) -> Findings {
+        Findings { strictness, list: Vec::new() }
+    }
+
+    fn extend(&mut self, found: Vec<Diagnostic>) {
+        self.list.extend(found.into_iter().map(|mut finding| {
+            if self.strictness == Strictness::Strict {
+                finding.severity = Severity::Error;
+            }
+            finding
+        }));
+    }
+
+    /// Fails if there is an error: before what takes long.
+    fn check(&mut self) -> Result<(), BuildError> {
+        let failed = self.list.iter().any(|finding| finding.severity == Severity::Error);
+        if failed { Err(self.fail(Vec::new())) } else { Ok(()) }
+    }
+
+    fn fail(&mut self, errors: Vec<Diagnostic>) -> BuildError {
+        let mut all = std::mem::take(&mut self.list);
+        all.extend(errors);
+        BuildError::Source(all)
+    }
+}
