@@ -2,7 +2,7 @@
 
 SHELL := /bin/sh
 .DELETE_ON_ERROR:
-.PHONY: help build worker demo test lint bench clean apps chromium
+.PHONY: help build worker worker-probe demo test lint bench bench-edge clean apps chromium
 
 help: ## This list.
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 20
@@ -50,10 +50,11 @@ target/worker/rimward.wasm: $(WORKER_SOURCES) $(WORKER_TOOLS)
 	@edge/worker.sh target/worker
 	@echo "  rimward.wasm: $$(gzip -9c $@ | wc -c) bytes gzip"
 
-# The same with faults on purpose, for the tests.
-target/worker-faulty/rimward.wasm: $(WORKER_SOURCES) $(WORKER_TOOLS)
-	@echo "Building the Worker with faults on purpose, for the tests"
-	@edge/worker.sh target/worker-faulty fault-injection
+worker-probe: target/worker-probe/rimward.wasm ## The Worker with a door for the tests of its shell.
+
+target/worker-probe/rimward.wasm: $(WORKER_SOURCES) $(WORKER_TOOLS)
+	@echo "Building the Worker with a door for the tests of its shell"
+	@edge/worker.sh target/worker-probe probe
 
 # ---- The program -----------------------------------------------------------------------------------------------------
 
@@ -106,7 +107,7 @@ tests/app/dist/index.html: tests/app/node_modules/.package-lock.json $(APP_SOURC
 demo: build tests/app/dist/index.html ## The demo: a release of tests/app, a small API, the edge. Ends with Ctrl-C.
 	@exec tests/demo.sh
 
-test: lint build target/worker-faulty/rimward.wasm apps tests/app/dist/index.html chromium ## Everything that is to be proved.
+test: lint build target/worker-probe/rimward.wasm apps tests/app/dist/index.html chromium ## Everything that is to be proved.
 	@echo "Testing"
 	@cargo test --quiet --locked --workspace
 

@@ -4,6 +4,7 @@
 //! is Cap'n Proto's, as `workerd serve` reads it; the files that it names are read by `workerd`, not here.
 
 use std::collections::BTreeMap;
+use std::ffi::OsString;
 use std::fmt::Write;
 use std::path::{Path, PathBuf};
 
@@ -80,8 +81,13 @@ pub fn worker_modules(folder: &Path) -> Vec<Module> {
     ]
 }
 
-/// The text of the configuration. Paths that are not absolute are taken from the folder of the configuration's file
-/// (modules), or from that in which `workerd` is started (assets).
+/// What to start `workerd` with, so that it runs the configuration in `file`. Without the second argument it would not
+/// find modules whose paths are absolute.
+pub fn arguments(file: &Path) -> [OsString; 3] {
+    ["serve".into(), "--import-path=/".into(), file.as_os_str().to_owned()]
+}
+
+/// The text of the configuration, for a `workerd` that is started with [`arguments`]. Paths are absolute.
 pub fn render(config: &Config) -> String {
     let mut bindings = Vec::new();
     if config.assets.is_some() {

@@ -5,9 +5,9 @@
 
 #[cfg(target_arch = "wasm32")]
 mod bindings;
-#[cfg(all(target_arch = "wasm32", feature = "fault-injection"))]
-mod fault;
 mod hot;
+#[cfg(all(target_arch = "wasm32", feature = "probe"))]
+mod probe;
 #[cfg(target_arch = "wasm32")]
 mod request;
 #[cfg(target_arch = "wasm32")]
@@ -49,9 +49,11 @@ mod entry {
             return respond::unknown_method();
         };
         task::run(async move {
-            #[cfg(feature = "fault-injection")]
-            super::fault::inject(&request).await;
             let world = Rc::new(World::new(call));
+            #[cfg(feature = "probe")]
+            if let Some(answer) = super::probe::answer(&world, &request).await {
+                return respond::response(answer);
+            }
             let isolate = ISOLATE.with(Rc::clone);
             respond::response(serve(&world, &isolate, &request).await)
         })

@@ -67,6 +67,12 @@ pub(super) fn abandon(number: u32) {
     drop(task);
 }
 
+/// How many tasks wait.
+#[cfg(feature = "probe")]
+pub(super) fn waiting() -> usize {
+    TASKS.with_borrow(HashMap::len)
+}
+
 fn poll(number: u32, mut task: Task) -> Option<JsValue> {
     let waker = task.waker.clone();
     match task.work.as_mut().poll(&mut Context::from_waker(&waker)) {
