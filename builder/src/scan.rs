@@ -112,7 +112,7 @@ pub fn changes(files: &dyn Files, root: &Path, called: &str, before: &Snapshot) 
         })
         .collect();
     let gone = before.stamps.keys().filter(|path| !now.contains_key(*path));
-    let other = now.iter().filter(|(path, stamp)| before.stamps.get(*path) != Some(stamp)).map(|(path, _)| path);
+    let other = now.iter().filter(|(path, stamp)| before.stamps.get(*path) != Some(*stamp)).map(|(path, _)| path);
     gone.chain(other).map(|path| changed(path)).collect()
 }
 

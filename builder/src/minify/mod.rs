@@ -9,7 +9,12 @@ pub mod maps;
 pub mod script;
 
 mod check;
+mod css;
+mod html;
+mod json;
+mod judge;
 mod stage;
+mod svg;
 
 use std::collections::BTreeMap;
 
@@ -94,12 +99,34 @@ impl Refusal {
 fn minifier_of(kind: Kind) -> Option<Minifier> {
     match kind {
         Kind::Script => Some(script::minify),
-        Kind::Html | Kind::Css | Kind::WebManifest | Kind::Json | Kind::Svg => Some(pass_through),
+        Kind::Css => Some(css::minify),
+        Kind::Html => Some(judged_html),
+        Kind::Svg => Some(judged_svg),
+        Kind::WebManifest | Kind::Json => Some(judged_json),
         Kind::SourceMap | Kind::Other => None,
     }
 }
 
-/// For formats whose texts are published as they are.
-fn pass_through(input: &Input<'_>) -> Result<Minified, Refusal> {
-    Ok(Minified { text: input.text.to_owned(), ..Minified::default() })
+fn judged_html(input: &Input<'_>) -> Result<Minified, Refusal> {
+    let minified = html::minify(input)?;
+    Ok(if judge::beats(&minified.text, input.text) { minified } else { as_it_is(input) })
+}
+
+fn judged_svg(input: &Input<'_>) -> Result<Minified, Refusal> {
+    Ok(judged(input, svg::shrink(input.text)))
+}
+
+fn judged_json(input: &Input<'_>) -> Result<Minified, Refusal> {
+    Ok(judged(input, json::shrink(input.text)))
+}
+
+fn judged(input: &Input<'_>, smaller: Option<String>) -> Minified {
+    match smaller.filter(|smaller| judge::beats(smaller, input.text)) {
+        Some(text) => Minified { text, ..Minified::default() },
+        None => as_it_is(input),
+    }
+}
+
+fn as_it_is(input: &Input<'_>) -> Minified {
+    Minified { text: input.text.to_owned(), ..Minified::default() }
 }

@@ -131,6 +131,61 @@ impl Tag {
     }
 }
 
+/// What a `<script>` holds, by its `type` (HTML §4.12.1).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ScriptContent {
+    /// A classic script.
+    Classic,
+    /// A module.
+    Module,
+    /// An import map.
+    ImportMap,
+    /// Speculation rules.
+    SpeculationRules,
+    /// Not for the browser: JSON-LD, state for hydration, templates.
+    Data,
+}
+
+impl ScriptContent {
+    /// What the tag of a script says about its content.
+    pub fn of(tag: &Tag, text: &str) -> ScriptContent {
+        let Some(kind) =
+            tag.value(text, "type").or_else(|| tag.attribute("type").map(|_| std::borrow::Cow::Borrowed("")))
+        else {
+            // The older `language`, where it is not a kind of JavaScript.
+            let language = tag.value(text, "language").unwrap_or_default();
+            let script = language.is_empty() || language.to_ascii_lowercase().starts_with("javascript");
+            return if script { ScriptContent::Classic } else { ScriptContent::Data };
+        };
+        let kind = kind.trim().to_ascii_lowercase();
+        match kind.as_str() {
+            "module" => ScriptContent::Module,
+            "importmap" => ScriptContent::ImportMap,
+            "speculationrules" => ScriptContent::SpeculationRules,
+            kind if is_javascript(kind) => ScriptContent::Classic,
+            _ => ScriptContent::Data,
+        }
+    }
+}
+
+/// The JavaScript types of the MIME Sniffing standard, §4.6; types with parameters are not among them.
+fn is_javascript(kind: &str) -> bool {
+    let Some((group, name)) = kind.split_once('/') else { return kind.is_empty() };
+    let version =
+        name.strip_prefix("javascript1.").is_some_and(|version| matches!(version, "0" | "1" | "2" | "3" | "4" | "5"));
+    match group {
+        "text" => {
+            version
+                || matches!(
+                    name,
+                    "javascript" | "ecmascript" | "jscript" | "livescript" | "x-javascript" | "x-ecmascript"
+                )
+        }
+        "application" => matches!(name, "javascript" | "ecmascript" | "x-javascript" | "x-ecmascript"),
+        _ => false,
+    }
+}
+
 /// Cuts a text into tokens.
 pub fn tokens(text: &str) -> Result<Vec<Token>, Unreadable> {
     let found = RefCell::new(Vec::new());
