@@ -67,6 +67,9 @@ pub struct Input<'a> {
     pub script: ScriptKind,
     /// Whether somebody wants the map from the output to `text`. Minifiers of formats without maps do not care.
     pub wants_map: bool,
+    /// An attempt before this one lost or repeated a placeholder (expressions were computed, constants inlined): only names
+    /// and white space may become shorter. Minifiers that never do such things do not care.
+    pub gently: bool,
 }
 
 /// A format's minifier. It must keep every placeholder (letters and digits) as it is; the stage counts them.

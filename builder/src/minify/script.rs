@@ -26,7 +26,7 @@ pub fn minify(input: &Input<'_>) -> Result<Minified, Refusal> {
     let was_empty = is_empty(&program);
     let licences = licences(&program);
     let parsed_as = program.source_type;
-    let printed = print(&allocator, &mut program, input.wants_map);
+    let printed = print(&allocator, &mut program, input);
     check(&printed.code, parsed_as, was_empty)?;
     let map = printed.map.map(|map| {
         // The printer's types are those of an older release of the same crate.
@@ -77,9 +77,9 @@ fn licences(program: &Program<'_>) -> Vec<String> {
     legal.map(|comment| comment.span.source_text(program.source_text).to_owned()).collect()
 }
 
-fn print<'a>(allocator: &'a Allocator, program: &mut Program<'a>, wants_map: bool) -> CodegenReturn<'a> {
-    let minified = Minifier::new(options()).minify(allocator, program);
-    let options = CodegenOptions { source_map_path: wants_map.then(PathBuf::new), ..CodegenOptions::minify() };
+fn print<'a>(allocator: &'a Allocator, program: &mut Program<'a>, input: &Input<'_>) -> CodegenReturn<'a> {
+    let minified = Minifier::new(options(input.gently)).minify(allocator, program);
+    let options = CodegenOptions { source_map_path: input.wants_map.then(PathBuf::new), ..CodegenOptions::minify() };
     Codegen::new()
         .with_options(options)
         .with_scoping(minified.scoping)
@@ -87,11 +87,15 @@ fn print<'a>(allocator: &'a Allocator, program: &mut Program<'a>, wants_map: boo
         .build(program)
 }
 
-fn options() -> MinifierOptions {
+fn options(gently: bool) -> MinifierOptions {
     // An import of a name that the other module lacks is an error at load: it stays one.
     let treeshake = TreeShakeOptions { invalid_import_side_effects: true, ..TreeShakeOptions::default() };
     let compress = CompressOptions { treeshake, ..CompressOptions::smallest() };
-    MinifierOptions { mangle: Some(MangleOptions::default()), mangle_properties: None, compress: Some(compress) }
+    MinifierOptions {
+        mangle: Some(MangleOptions::default()),
+        mangle_properties: None,
+        compress: (!gently).then_some(compress),
+    }
 }
 
 /// Whether the output is a program, and not an empty one.

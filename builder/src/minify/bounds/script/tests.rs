@@ -73,8 +73,14 @@ fn deepest(text: impl Fn(usize) -> String) -> usize {
 fn minify(text: String) {
     let work = move || {
         let path = SourcePath::parse("a.js").expect("a path");
-        let input =
-            Input { path: &path, kind: Kind::Script, text: &text, script: ScriptKind::Unknown, wants_map: true };
+        let input = Input {
+            path: &path,
+            kind: Kind::Script,
+            text: &text,
+            script: ScriptKind::Unknown,
+            wants_map: true,
+            gently: false,
+        };
         drop(minifier::minify(&input))
     };
     let thread = std::thread::Builder::new().stack_size(STACK_BYTES).spawn(work).expect("a thread");
