@@ -3,6 +3,7 @@
 //! One file per format finds references; `names` resolves what they say; the result is a [`Graph`]. Only what is
 //! certain is replaced: where nothing is, a file keeps its name and bytes, with a warning.
 
+pub mod names;
 pub mod placeholder;
 
 use std::collections::BTreeMap;

@@ -13,7 +13,7 @@ use super::units::Units;
 use crate::diagnostic::{Diagnostic, Severity};
 use crate::digest::{Digest, integrity};
 use crate::link::Node;
-use crate::link::placeholder::Meaning;
+use crate::link::placeholder::{Meaning, REVISION_LENGTH};
 use crate::scan::{Kind, SourcePath};
 
 /// Fingerprints and final bytes.
@@ -113,6 +113,7 @@ impl<'a> Work<'a> {
                 (None, _) => self.value(meaning),
                 // NUL stands in no script or style sheet that parses: nothing else reads like this.
                 (Some(place), Meaning::Integrity { algorithm, .. }) => format!("\0{place} {algorithm:?}\0").into(),
+                (Some(place), Meaning::Revision(_)) => format!("\0{place} revision\0").into(),
                 (Some(place), Meaning::Token(_) | Meaning::File(_)) => format!("\0{place}\0").into(),
             }
         })
@@ -121,7 +122,9 @@ impl<'a> Work<'a> {
     /// The files among `open` whose final bytes a file vouches for.
     fn vouched(&self, path: &SourcePath, open: &BTreeSet<&SourcePath>) -> Vec<&'a SourcePath> {
         let vouched = self.templates[path].holes().filter_map(|meaning| match meaning {
-            Meaning::Integrity { file, .. } => open.get(file).copied().and_then(|file| self.nodes.get_key_value(file)),
+            Meaning::Integrity { file, .. } | Meaning::Revision(file) => {
+                open.get(file).copied().and_then(|file| self.nodes.get_key_value(file))
+            }
             Meaning::Token(_) | Meaning::File(_) => None,
         });
         vouched.map(|(path, _)| path).collect()
@@ -132,7 +135,8 @@ impl<'a> Work<'a> {
         let pages: Vec<&SourcePath> =
             open.iter().copied().filter(|path| self.nodes[*path].source.kind == Kind::Html).collect();
         self.findings.extend(pages.iter().map(|path| {
-            let message = "an integrity value was removed: it would be of a file whose bytes depend on this page";
+            let message =
+                "an integrity value or a revision was removed: it would be of a file whose bytes depend on this page";
             Diagnostic::warning(path.as_str(), "integrity-circle", message)
         }));
         pages
@@ -170,8 +174,18 @@ impl<'a> Work<'a> {
             Meaning::Integrity { file, algorithm } => {
                 self.filled.bytes.get(file).map_or_else(String::new, |bytes| integrity(bytes, *algorithm)).into()
             }
+            Meaning::Revision(file) => {
+                self.filled.bytes.get(file).map_or_else(String::new, |bytes| revision(bytes)).into()
+            }
         }
     }
+}
+
+/// What a precache list says of a file's bytes.
+fn revision(bytes: &[u8]) -> String {
+    let mut digits = Digest::of(bytes).hex();
+    digits.truncate(REVISION_LENGTH);
+    digits
 }
 
 /// What only a complete text can say of itself: a page's hashes of its inline scripts and styles.
