@@ -135,7 +135,7 @@ mod tests {
 
     fn minified(text: &str, wants_map: bool) -> Result<Minified, Refusal> {
         let path = SourcePath::parse("css/a.css").expect("a path");
-        minify(&Input { path: &path, kind: Kind::Css, text, script: ScriptKind::Unknown, wants_map })
+        minify(&Input { path: &path, kind: Kind::Css, text, script: ScriptKind::Unknown, wants_map, gently: false })
     }
 
     #[track_caller]

@@ -177,7 +177,14 @@ impl<'a> Page<'a> {
     }
 
     fn script(&mut self, source: &str, kind: ScriptKind) -> Option<String> {
-        let input = Input { path: self.input.path, kind: Kind::Script, text: source, script: kind, wants_map: false };
+        let input = Input {
+            path: self.input.path,
+            kind: Kind::Script,
+            text: source,
+            script: kind,
+            wants_map: false,
+            gently: self.input.gently,
+        };
         // What cannot be parsed may be a template for a server: it stays.
         let minified = script::minify(&input).ok()?;
         let text = minified.text.trim_end().to_owned();
@@ -230,8 +237,15 @@ mod tests {
 
     fn shrink(text: &str) -> Minified {
         let path = SourcePath::parse("index.html").expect("a path");
-        minify(&Input { path: &path, kind: Kind::Html, text, script: ScriptKind::Unknown, wants_map: false })
-            .expect("readable")
+        minify(&Input {
+            path: &path,
+            kind: Kind::Html,
+            text,
+            script: ScriptKind::Unknown,
+            wants_map: false,
+            gently: false,
+        })
+        .expect("readable")
     }
 
     #[track_caller]

@@ -88,7 +88,7 @@ fn a_leaf_is_named_by_its_final_bytes_and_who_names_it_by_its_own() {
         (format!("middle-{}.js", fingerprint(&middle)), middle.clone()),
         ("page.html".to_owned(), format!("script src=middle-{}.js", fingerprint(&middle))),
     ];
-    assert_eq!(published(&files), expected.into());
+    assert_eq!(published(&files), BTreeMap::from(expected));
 }
 
 #[test]

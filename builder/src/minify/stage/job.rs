@@ -100,7 +100,7 @@ impl<'a> Job<'a> {
         let Source { path, kind, .. } = &self.node.source;
         let input = Input { path, kind: *kind, text: self.text, script: self.node.script, wants_map, gently: false };
         let result = check::accept(self.text, attempt(self.minifier, &input)?, placeholders);
-        if result.is_ok() || *kind != Kind::Script {
+        if result.is_ok() || !matches!(kind, Kind::Script | Kind::Html) {
             return result;
         }
         check::accept(self.text, attempt(self.minifier, &Input { gently: true, ..input })?, placeholders)
