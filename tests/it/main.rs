@@ -2,4 +2,7 @@
 
 mod browser;
 mod chromium;
+mod serve;
 mod settings;
+mod tidy;
+mod world;
