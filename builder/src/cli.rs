@@ -1,5 +1,6 @@
 //! The command line, exactly as it is typed.
 
+use std::net::IpAddr;
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
@@ -24,6 +25,84 @@ pub enum Command {
     ///
     /// Exit status: 0 done; 1 the source or the settings have errors; 2 usage or environment.
     Build(BuildArgs),
+    /// Write `rimward.toml` and `wrangler.toml` for the project in this folder, having looked at its bundler
+    ///
+    /// Nothing that is there is overwritten. Exit status: 0 done; 2 there is nothing to do it for, or it is done already.
+    Init(InitArgs),
+    /// Check the settings, `wrangler.toml`, the platform's limits, what a million visits cost, and that two builds agree
+    ///
+    /// Two builds are made in temporary folders, by one thread and by many, and compared byte for byte.
+    /// Exit status: 0 all is well; 1 something is wrong; 2 usage or environment.
+    Check(CheckArgs),
+    /// Run the edge under `wrangler dev`, and build again whenever the source changes
+    ///
+    /// A build that fails is shown, and the release before it goes on answering. Let the bundler watch beside it:
+    /// `vite build --watch`. Ctrl-C ends both.
+    Dev(DevArgs),
+    /// Serve the release on bare `workerd`, without wrangler: on a laptop, or on a server of your own
+    ///
+    /// The same Worker as on Cloudflare. A release that is built meanwhile answers from then on.
+    Serve(ServeArgs),
+}
+
+/// `rimward init`.
+#[derive(Debug, Clone, Args)]
+pub struct InitArgs {
+    /// The project's folder, instead of this one
+    #[arg(default_value = ".")]
+    pub project: PathBuf,
+}
+
+/// `rimward check`.
+#[derive(Debug, Clone, Args)]
+pub struct CheckArgs {
+    /// Print what was found as JSON on standard output
+    #[arg(long)]
+    pub json: bool,
+
+    /// Print the JSON Schema of `rimward.toml`, for editors, and do nothing else
+    #[arg(long)]
+    pub schema: bool,
+
+    #[command(flatten)]
+    #[allow(missing_docs, reason = "clap would take it for the help of every flag in it")]
+    pub project: ProjectArgs,
+}
+
+/// `rimward dev`.
+#[derive(Debug, Clone, Args)]
+pub struct DevArgs {
+    /// The port of localhost that wrangler listens on
+    #[arg(long, short, default_value_t = 8787)]
+    pub port: u16,
+
+    #[command(flatten)]
+    #[allow(missing_docs, reason = "clap would take it for the help of every flag in it")]
+    pub project: ProjectArgs,
+}
+
+/// `rimward serve`.
+#[derive(Debug, Clone, Args)]
+pub struct ServeArgs {
+    /// The port to listen on; 0 is any free one
+    #[arg(long, short, default_value_t = 8787)]
+    pub port: u16,
+
+    /// The address to listen on; 0.0.0.0 or :: is every one of this machine
+    #[arg(long, value_name = "IP", default_value = "127.0.0.1")]
+    pub listen: IpAddr,
+
+    /// The folder for what runs: the Worker, its configuration [default: .rimward/serve]
+    #[arg(long, value_name = "DIR")]
+    pub state: Option<PathBuf>,
+
+    /// The `workerd` to run [default: that of node_modules, else of PATH]
+    #[arg(long, value_name = "PATH", env = "RIMWARD_WORKERD")]
+    pub workerd: Option<PathBuf>,
+
+    #[command(flatten)]
+    #[allow(missing_docs, reason = "clap would take it for the help of every flag in it")]
+    pub project: ProjectArgs,
 }
 
 /// `rimward build`.

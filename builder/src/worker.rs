@@ -51,8 +51,12 @@ pub fn inside() -> Result<Worker, WorkerError> {
 
 /// Writes the Worker into a project's [`FOLDER`], where it is not there already. Returns the entry point's path.
 pub fn write(project: &Path) -> Result<PathBuf, WorkerError> {
+    write_to(&project.join(FOLDER))
+}
+
+/// Writes the Worker into a folder, where it is not there already. Returns the entry point's path.
+pub fn write_to(folder: &Path) -> Result<PathBuf, WorkerError> {
     let worker = inside()?;
-    let folder = project.join(FOLDER);
     write_if_other(&folder.join(MODULE), worker.module)?;
     write_if_other(&folder.join(ENTRY), worker.entry)?;
     Ok(folder.join(ENTRY))

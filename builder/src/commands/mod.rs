@@ -1,11 +1,21 @@
 //! The commands: each reads what was typed, asks the library, and says what came of it.
 
 pub mod build;
+pub mod check;
+pub mod dev;
+pub mod init;
+pub mod serve;
+
+mod running;
 mod talk;
+mod tools;
 
 use std::process::ExitCode;
 
-use crate::cli::{Cli, Command};
+use crate::cli::{Cli, Command, ProjectArgs};
+use crate::config::{Choices, Plan, PlanError, Strictness, plan};
+use crate::diagnostic::{Diagnostic, Severity};
+use crate::fs::Real;
 
 pub use talk::Talk;
 
@@ -34,5 +44,53 @@ impl From<Ended> for ExitCode {
 pub fn run(cli: Cli) -> Ended {
     match cli.command {
         Command::Build(args) => build::run(&args),
+        Command::Serve(args) => serve::run(&args),
+        Command::Init(args) => init::run(&args),
+        Command::Dev(args) => dev::run(&args),
+        Command::Check(args) => check::run(&args),
     }
+}
+
+/// The plan of the project that was meant, and warnings about its settings; where there is none, it has been said why.
+fn plan_of(talk: &Talk, project: &ProjectArgs, jobs: usize) -> Result<(Plan, Vec<Diagnostic>), Ended> {
+    let trouble = |why: String| {
+        talk.error(why);
+        Ended::Trouble
+    };
+    let here =
+        std::env::current_dir().map_err(|error| trouble(format!("could not find out the current folder: {error}")))?;
+    let choices = Choices {
+        here,
+        config: project.config.clone(),
+        source: None,
+        env: project.env.clone(),
+        jobs,
+        strictness: Strictness::Lenient,
+    };
+    plan(&Real, &choices).map_err(|error| match error {
+        PlanError::Settings(findings) => {
+            talk.findings(&findings);
+            Ended::Errors
+        }
+        PlanError::Unreadable(why) => trouble(why),
+    })
+}
+
+/// Findings as `--json` prints them.
+fn findings_json(findings: &[Diagnostic]) -> Vec<serde_json::Value> {
+    let json = |finding: &Diagnostic| {
+        serde_json::json!({
+            "severity": match finding.severity {
+                Severity::Error => "error",
+                Severity::Warning => "warning",
+            },
+            "code": finding.code,
+            "file": finding.file,
+            "line": finding.place.map(|place| place.line),
+            "column": finding.place.map(|place| place.column),
+            "message": finding.message,
+            "hint": finding.hint,
+        })
+    };
+    findings.iter().map(json).collect()
 }

@@ -55,7 +55,9 @@ impl<'a> Units<'a> {
     pub(super) fn meant(&self, meaning: &Meaning) -> Option<usize> {
         match meaning {
             Meaning::Token(token) => self.by_token.get(token.as_str()).copied(),
-            Meaning::File(file) | Meaning::Integrity { file, .. } | Meaning::Revision(file) => self.by_file.get(file).copied(),
+            Meaning::File(file) | Meaning::Integrity { file, .. } | Meaning::Revision(file) => {
+                self.by_file.get(file).copied()
+            }
         }
     }
 

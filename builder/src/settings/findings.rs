@@ -46,6 +46,12 @@ impl<'t> Findings<'t> {
         crate::diagnostic::Place::of(self.text, offset).line
     }
 
+    /// Takes the findings of a part, saying which part it is.
+    pub(super) fn append(&mut self, part: Findings<'_>, called: &str) {
+        let called = |finding: Diagnostic| Diagnostic { message: format!("{}{called}", finding.message), ..finding };
+        self.list.extend(part.list.into_iter().map(called));
+    }
+
     /// In the order of the text.
     pub(super) fn into_sorted(mut self) -> Vec<Diagnostic> {
         self.list.sort_by_key(|finding| finding.place);

@@ -14,6 +14,7 @@ mod routing;
 mod rules;
 mod table;
 mod values;
+mod wrangler;
 
 #[cfg(test)]
 mod tests;
@@ -24,6 +25,7 @@ pub use build::{AssetsFrom, BuildSettings, SourceMaps};
 pub use compile::compile;
 pub use headers_file::parse_headers;
 pub use redirects_file::parse_redirects;
+pub use wrangler::{WRANGLER_FILE, assets_text, check_wrangler};
 
 /// The name of the settings file.
 pub const FILE_NAME: &str = "rimward.toml";

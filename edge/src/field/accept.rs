@@ -58,7 +58,11 @@ mod tests {
             (Some("BR;Q=0.2, *;q=0.3"), 200, 300, Some(300)),
         ] {
             let codings = Codings::new(field);
-            assert_eq!((codings.weight("br"), codings.weight("gzip"), codings.identity()), (br, gzip, identity), "{field:?}");
+            assert_eq!(
+                (codings.weight("br"), codings.weight("gzip"), codings.identity()),
+                (br, gzip, identity),
+                "{field:?}"
+            );
         }
     }
 

@@ -80,7 +80,9 @@ mod tests {
 
     #[track_caller]
     fn check(source: &ClientAddress, peer: &str, sent: &str, expected: &str) {
-        let client = identify(source, Some(peer), &|name| (name == "x-forwarded-for" && !sent.is_empty()).then(|| sent.to_owned()));
+        let client = identify(source, Some(peer), &|name| {
+            (name == "x-forwarded-for" && !sent.is_empty()).then(|| sent.to_owned())
+        });
         assert_eq!(client.address, Some(expected.parse().unwrap()), "peer {peer}, sent {sent}");
     }
 

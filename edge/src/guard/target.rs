@@ -86,7 +86,8 @@ fn host(authority: &str) -> Option<&str> {
 /// Checks what stands behind a host: nothing, or a colon and a port.
 fn port(text: &str) -> Option<()> {
     let Some(digits) = text.strip_prefix(':') else { return text.is_empty().then_some(()) };
-    (digits.is_empty() || digits.bytes().all(|byte| byte.is_ascii_digit()) && digits.parse::<u16>().is_ok()).then_some(())
+    (digits.is_empty() || digits.bytes().all(|byte| byte.is_ascii_digit()) && digits.parse::<u16>().is_ok())
+        .then_some(())
 }
 
 #[cfg(test)]

@@ -66,8 +66,16 @@ mod tests {
     fn caching_is_always_stated() {
         check(&[], "cache-control", &["private, no-cache"]);
         check(&[("expires", "Thu, 01 Dec 2050 16:00:00 GMT")], "cache-control", &["private"]);
-        check(&[("cache-control", "max-age=5"), ("cache-control", "public")], "cache-control", &["max-age=5", "public"]);
-        check(&[("cache-status", "inner; hit")], "cache-status", &["inner; hit", "rimward; fwd=bypass; fwd-status=200"]);
+        check(
+            &[("cache-control", "max-age=5"), ("cache-control", "public")],
+            "cache-control",
+            &["max-age=5", "public"],
+        );
+        check(
+            &[("cache-status", "inner; hit")],
+            "cache-status",
+            &["inner; hit", "rimward; fwd=bypass; fwd-status=200"],
+        );
     }
 
     #[test]

@@ -76,8 +76,13 @@ mod tests {
             ("set-cookie", "b"),
         ]);
         drop_all(&mut found);
-        let expected =
-            headers(&[("x-secrets", "2"), ("x-secre", "3"), ("keep-alives", "5"), ("set-cookie", "a"), ("set-cookie", "b")]);
+        let expected = headers(&[
+            ("x-secrets", "2"),
+            ("x-secre", "3"),
+            ("keep-alives", "5"),
+            ("set-cookie", "a"),
+            ("set-cookie", "b"),
+        ]);
         assert_eq!(found, expected);
     }
 

@@ -280,7 +280,8 @@ mod tests {
 
     #[test]
     fn sockets_and_event_streams_may_pause() {
-        let (found, pace) = head(headers(&[("upgrade", "WebSocket"), ("connection", "Upgrade"), ("sec-websocket-key", "k")]), &asked());
+        let (found, pace) =
+            head(headers(&[("upgrade", "WebSocket"), ("connection", "Upgrade"), ("sec-websocket-key", "k")]), &asked());
         assert_eq!((found["upgrade"].as_bytes(), pace), (&b"websocket"[..], Pace::Endless));
         assert!(found.contains_key("sec-websocket-key") && !found.contains_key("connection"));
         let (found, pace) = head(headers(&[("upgrade", "h2c"), ("accept", "text/event-stream")]), &asked());

@@ -57,7 +57,9 @@ pub fn decide<'file>(file: &'file File, asked: &Asked<'_>) -> Decision<'file> {
     }
     let if_range = if ranges == Ranges::Ignore { None } else { (asked.field)("if-range") };
     match ranges {
-        _ if if_range.is_some_and(|tag| !etag::same_strongly(tag.trim(), &selected.etag)) => Decision::Whole(negotiated),
+        _ if if_range.is_some_and(|tag| !etag::same_strongly(tag.trim(), &selected.etag)) => {
+            Decision::Whole(negotiated)
+        }
         Ranges::Ignore => Decision::Whole(negotiated),
         Ranges::Unsatisfiable => Decision::Unsatisfiable(file.identity().size),
         Ranges::Parts(parts) => Decision::Parts(file.identity(), parts),

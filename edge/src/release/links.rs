@@ -68,10 +68,14 @@ mod tests {
             .iter()
             .map(|&(logical, imports)| {
                 let path = format!("assets/{logical}");
-                (logical.to_owned(), serde_json::json!({ "path": path, "type": "", "size": 1, "sha256": "", "imports": imports }))
+                (
+                    logical.to_owned(),
+                    serde_json::json!({ "path": path, "type": "", "size": 1, "sha256": "", "imports": imports }),
+                )
             })
             .collect();
-        serde_json::from_value(serde_json::json!({ "format": 1, "base": "/shop/", "assets": assets, "documents": {} })).unwrap()
+        serde_json::from_value(serde_json::json!({ "format": 1, "base": "/shop/", "assets": assets, "documents": {} }))
+            .unwrap()
     }
 
     fn page(preloads: &[(&str, &str, bool)]) -> Document {
@@ -79,15 +83,26 @@ mod tests {
             .iter()
             .map(|&(asset, destination, module)| serde_json::json!({ "asset": asset, "as": destination, "module": module }))
             .collect();
-        serde_json::from_value(serde_json::json!({ "type": "text/html", "size": 1, "sha256": "", "preloads": preloads })).unwrap()
+        serde_json::from_value(
+            serde_json::json!({ "type": "text/html", "size": 1, "sha256": "", "preloads": preloads }),
+        )
+        .unwrap()
     }
 
     #[test]
     fn modules_are_named_twice_and_their_imports_follow_once() {
-        let manifest = manifest(&[("a.js", &["b.js", "c.js"]), ("b.js", &["a.js", "c.js"]), ("c.js", &[]), ("s.css", &["t.css"]), ("t.css", &[])]);
+        let manifest = manifest(&[
+            ("a.js", &["b.js", "c.js"]),
+            ("b.js", &["a.js", "c.js"]),
+            ("c.js", &[]),
+            ("s.css", &["t.css"]),
+            ("t.css", &[]),
+        ]);
         let page = page(&[("a.js", "script", true), ("s.css", "style", false), ("gone.js", "script", false)]);
         let module = |name: &str| {
-            format!("</shop/assets/{name}>; rel=preload; as=script; crossorigin, </shop/assets/{name}>; rel=modulepreload")
+            format!(
+                "</shop/assets/{name}>; rel=preload; as=script; crossorigin, </shop/assets/{name}>; rel=modulepreload"
+            )
         };
         let style = |name: &str| format!("</shop/assets/{name}>; rel=preload; as=style");
         let expected = [module("a.js"), style("s.css"), module("b.js"), module("c.js"), style("t.css")].join(", ");

@@ -11,7 +11,9 @@ pub type Offer = (Option<Coding>, u64);
 /// `None` where it refuses all of them: it has said `identity;q=0` and accepts no coding on offer. That is a 406: the
 /// standard allows to send the bytes as they are nonetheless only where identity was not refused.
 pub fn choose(codings: Codings<'_>, offers: &[Offer]) -> Option<usize> {
-    let rank = |&(place, &(coding, size)): &(usize, &Offer)| Some((weight(codings, coding)?, std::cmp::Reverse((size, place))));
+    let rank = |&(place, &(coding, size)): &(usize, &Offer)| {
+        Some((weight(codings, coding)?, std::cmp::Reverse((size, place))))
+    };
     let ranked = offers.iter().enumerate().filter_map(|offer| Some((rank(&offer)?, offer.0)));
     ranked.max_by_key(|&(rank, _)| rank).map(|(_, place)| place)
 }

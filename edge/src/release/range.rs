@@ -112,7 +112,19 @@ mod tests {
 
     #[test]
     fn what_is_not_of_the_grammar_is_ignored() {
-        for field in ["", "bytes", "bytes=", "bytes=-", "bytes=a-b", "bytes=9-5", "bytes=5", "items=0-1", "bytes=0-1,x", "bytes=+1-2", "bytes=--1"] {
+        for field in [
+            "",
+            "bytes",
+            "bytes=",
+            "bytes=-",
+            "bytes=a-b",
+            "bytes=9-5",
+            "bytes=5",
+            "items=0-1",
+            "bytes=0-1,x",
+            "bytes=+1-2",
+            "bytes=--1",
+        ] {
             check(field, Ranges::Ignore);
         }
         assert_eq!(parse("bytes=0-0", 0), Ranges::Ignore);

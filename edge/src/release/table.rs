@@ -42,7 +42,8 @@ impl Release {
     /// The release that answers: its assets, documents and aliases.
     pub fn current(id: &str, manifest: &Manifest) -> Release {
         let mut release = Release::empty(id, manifest);
-        let (pages, others): (Vec<_>, Vec<_>) = manifest.documents.iter().partition(|(path, _)| path.ends_with(".html"));
+        let (pages, others): (Vec<_>, Vec<_>) =
+            manifest.documents.iter().partition(|(path, _)| path.ends_with(".html"));
         for (path, document) in others {
             release.add_document(manifest, path, path, document);
         }
@@ -62,7 +63,9 @@ impl Release {
             release.enter(&other, Entry::Moved(place));
         }
         let without_slash = release.base.trim_end_matches('/').to_owned();
-        if let (false, Some(&Entry::File(root))) = (without_slash.is_empty(), release.entries.get(release.base.as_str())) {
+        if let (false, Some(&Entry::File(root))) =
+            (without_slash.is_empty(), release.entries.get(release.base.as_str()))
+        {
             release.entries.entry(without_slash.into()).or_insert(Entry::Moved(root));
         }
         release
@@ -195,7 +198,8 @@ mod tests {
             })
             .collect();
         let media_type = |path: &str| if path.ends_with(".html") { "text/html" } else { "text/plain" };
-        let documents: serde_json::Map<_, _> = documents.iter().map(|&path| (path.to_owned(), content(media_type(path)))).collect();
+        let documents: serde_json::Map<_, _> =
+            documents.iter().map(|&path| (path.to_owned(), content(media_type(path)))).collect();
         let manifest = serde_json::json!({ "format": 1, "base": base, "assets": assets, "documents": documents });
         Release::current("r1", &serde_json::from_value(manifest).unwrap())
     }
@@ -250,6 +254,8 @@ mod tests {
         assert!(release.is_in_asset_folder("/shop/assets/deep/gone"));
         assert!(!release.is_in_asset_folder("/shop/assets"));
         assert!(!release.is_in_asset_folder("/shop/user"));
-        assert!(release.is_below_base("/shop") && release.is_below_base("/shop/x") && !release.is_below_base("/shopping"));
+        assert!(
+            release.is_below_base("/shop") && release.is_below_base("/shop/x") && !release.is_below_base("/shopping")
+        );
     }
 }

@@ -6,7 +6,9 @@ use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use sha2::{Digest, Sha256};
 
-use super::manifest::{FORMAT, Manifest, PRIVATE_FOLDER, RELEASES_PATH, Releases, Retained, manifest_path, settings_path};
+use super::manifest::{
+    FORMAT, Manifest, PRIVATE_FOLDER, RELEASES_PATH, Releases, Retained, manifest_path, settings_path,
+};
 use crate::config::{Settings, SettingsFile};
 
 /// Manifests past this are refused: 100,000 files with all that is known of them stay well below.
@@ -27,7 +29,9 @@ pub enum Fault {
         cause: String,
     },
     /// Written by a newer `rimward`.
-    #[error("`{path}` has format {found}, this Worker reads format {FORMAT}: deploy the Worker of the `rimward` that built it")]
+    #[error(
+        "`{path}` has format {found}, this Worker reads format {FORMAT}: deploy the Worker of the `rimward` that built it"
+    )]
     Format {
         /// Of the file.
         path: String,
@@ -155,13 +159,7 @@ mod tests {
 
     #[test]
     fn what_is_not_of_the_shape_is_corrupt() {
-        for text in [
-            "",
-            "{",
-            "[]",
-            "null",
-            r#"{"format":1}"#,
-        ] {
+        for text in ["", "{", "[]", "null", r#"{"format":1}"#] {
             assert!(matches!(releases(text.as_bytes()), Err(Fault::Corrupt { .. })), "{text}");
         }
         let list = |current: &str, id: &str, settings: &str| {
@@ -170,7 +168,9 @@ mod tests {
         };
         let digest = "0a".repeat(32);
         assert!(releases(list("a", "a", &digest).as_bytes()).is_ok());
-        for (current, id, settings) in [("b", "a", digest.as_str()), ("../x", "../x", &digest), ("a", "a", "../../x"), ("a", "a", "")] {
+        for (current, id, settings) in
+            [("b", "a", digest.as_str()), ("../x", "../x", &digest), ("a", "a", "../../x"), ("a", "a", "")]
+        {
             let found = releases(list(current, id, settings).as_bytes());
             assert!(matches!(found, Err(Fault::Corrupt { .. })), "{current} {id} {settings}");
         }
@@ -179,7 +179,9 @@ mod tests {
     #[test]
     fn a_manifest_is_held_to_its_digest_and_names_public_files_only() {
         let of = |path: &str| {
-            format!(r#"{{"format":1,"base":"/","assets":{{}},"documents":{{"{path}":{{"type":"text/html","size":1,"sha256":""}}}}}}"#)
+            format!(
+                r#"{{"format":1,"base":"/","assets":{{}},"documents":{{"{path}":{{"type":"text/html","size":1,"sha256":""}}}}}}"#
+            )
         };
         assert!(manifest(of("index.html").as_bytes(), &retained(&of("index.html"))).is_ok());
         let digest = Err(Fault::Digest("_rimward/releases/a1/manifest.json".to_owned()));
@@ -197,7 +199,8 @@ mod tests {
                 r#"{{"site":{{"name":"{name}","base":"/","client_address":"socket"}},"document":{{"cache_control":"no-cache"}}}}"#
             )
         };
-        let text = format!(r#"{{"format":1,"settings":{},"envs":{{"staging":{}}}}}"#, settings_of("a"), settings_of("b"));
+        let text =
+            format!(r#"{{"format":1,"settings":{},"envs":{{"staging":{}}}}}"#, settings_of("a"), settings_of("b"));
         let releases = Releases {
             format: 1,
             current: "a1".to_owned(),

@@ -35,7 +35,10 @@ const PROTECTED: [&str; 14] = [
 
 impl HeaderRules {
     /// Keeps rules in the order given; `spell` brings their patterns into the spelling that paths have.
-    pub fn new<'rules>(rules: impl Iterator<Item = &'rules HeaderRule>, spell: &dyn Fn(&Pattern) -> Pattern) -> HeaderRules {
+    pub fn new<'rules>(
+        rules: impl Iterator<Item = &'rules HeaderRule>,
+        spell: &dyn Fn(&Pattern) -> Pattern,
+    ) -> HeaderRules {
         HeaderRules { rules: rules.map(|rule| HeaderRule { path: spell(&rule.path), ..rule.clone() }).collect() }
     }
 
@@ -59,7 +62,9 @@ impl HeaderRules {
                 headers.remove(name);
             }
             for (place, (name, value)) in rule.set.iter().enumerate() {
-                let (Some(field), Ok(value)) = (changeable(name), HeaderValue::from_str(&caught.fill(value))) else { continue };
+                let (Some(field), Ok(value)) = (changeable(name), HeaderValue::from_str(&caught.fill(value))) else {
+                    continue;
+                };
                 // A rule may set several fields of one name. `Vary` only ever grows: what varies, varies.
                 let again = rule.set[..place].iter().any(|(earlier, _)| earlier == name);
                 if again || field == VARY {
@@ -123,13 +128,18 @@ mod tests {
             rule("/*", &[("x-a", "1"), ("x-frame-options", "DENY")], &[]),
             rule("/b/*", &[("x-a", "2"), ("x-a", "3")], &["x-frame-options"]),
         ];
-        check(&rules, "/a", &[("cache-control", "no-store"), ("etag", "\"a\""), ("x-a", "1"), ("x-frame-options", "DENY")]);
+        check(
+            &rules,
+            "/a",
+            &[("cache-control", "no-store"), ("etag", "\"a\""), ("x-a", "1"), ("x-frame-options", "DENY")],
+        );
         check(&rules, "/b/", &[("cache-control", "no-store"), ("etag", "\"a\""), ("x-a", "2"), ("x-a", "3")]);
     }
 
     #[test]
     fn what_frames_the_message_stays_and_cache_control_is_always_said() {
-        let rules = [rule("/*", &[("content-length", "1"), ("transfer-encoding", "chunked")], &["etag", "cache-control"])];
+        let rules =
+            [rule("/*", &[("content-length", "1"), ("transfer-encoding", "chunked")], &["etag", "cache-control"])];
         check(&rules, "/", &[("cache-control", "no-cache"), ("etag", "\"a\""), ("x-frame-options", "SAMEORIGIN")]);
     }
 
@@ -145,12 +155,20 @@ mod tests {
     #[test]
     fn what_was_caught_cannot_end_the_line() {
         let rules = [rule("/x/*", &[("x-path", ":splat")], &[])];
-        check(&rules, "/x/a%0D%0Ab", &[
-            ("cache-control", "no-store"),
-            ("etag", "\"a\""),
-            ("x-frame-options", "SAMEORIGIN"),
-            ("x-path", "a%0D%0Ab"),
-        ]);
-        check(&rules, "/x/a\r\nb", &[("cache-control", "no-store"), ("etag", "\"a\""), ("x-frame-options", "SAMEORIGIN")]);
+        check(
+            &rules,
+            "/x/a%0D%0Ab",
+            &[
+                ("cache-control", "no-store"),
+                ("etag", "\"a\""),
+                ("x-frame-options", "SAMEORIGIN"),
+                ("x-path", "a%0D%0Ab"),
+            ],
+        );
+        check(
+            &rules,
+            "/x/a\r\nb",
+            &[("cache-control", "no-store"), ("etag", "\"a\""), ("x-frame-options", "SAMEORIGIN")],
+        );
     }
 }

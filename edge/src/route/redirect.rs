@@ -110,7 +110,13 @@ mod tests {
         check("/old/*", "/new/:splat", "/old/a", Some("x=1"), Some("/new/a?x=1"));
         check("/old", "/new?y=2", "/old", Some("x=1"), Some("/new?y=2"));
         check("/old", "/new#part", "/old", Some("x=1"), Some("/new?x=1#part"));
-        check("/:year/:slug", "https://blog.example/:slug?y=:year", "/2026/edge", None, Some("https://blog.example/edge?y=2026"));
+        check(
+            "/:year/:slug",
+            "https://blog.example/:slug?y=:year",
+            "/2026/edge",
+            None,
+            Some("https://blog.example/edge?y=2026"),
+        );
         check("/café", "/kaffee/ü", "/caf%C3%A9", None, Some("/kaffee/%C3%BC"));
     }
 
@@ -121,7 +127,13 @@ mod tests {
         check("/x/*", ":splat", "/x/https://evil.example", None, Some("/https://evil.example"));
         check("/x/*", "/:splat", "/x////evil.example", None, Some("/evil.example"));
         check("/x*", "https://good.example:splat", "/x@evil.example", None, Some("https://good.example:splat/"));
-        check("/x*", "https://good.example/:splat", "/x@evil.example", None, Some("https://good.example/@evil.example"));
+        check(
+            "/x*",
+            "https://good.example/:splat",
+            "/x@evil.example",
+            None,
+            Some("https://good.example/@evil.example"),
+        );
         check("/x/*", "/go?to=https://e.example/:splat", "/x/a", None, Some("/go?to=https://e.example/a"));
     }
 
@@ -142,7 +154,9 @@ mod tests {
     fn unforced_rules_give_way_to_files_and_the_first_match_wins() {
         let rules = [rule("/a", "/first", 301, false), rule("/a", "/second", 302, true)];
         let redirects = Redirects::new(rules.iter());
-        let to = |location: &str, status| Some(Outcome::Redirect(StatusCode::from_u16(status).unwrap(), location.to_owned()));
+        let to = |location: &str, status| {
+            Some(Outcome::Redirect(StatusCode::from_u16(status).unwrap(), location.to_owned()))
+        };
         assert_eq!(redirects.forced("/a", None, &|| true), to("/second", 302));
         assert_eq!(redirects.forced("/a", None, &|| false), None);
         assert_eq!(redirects.unforced("/a", None), to("/first", 301));

@@ -17,7 +17,12 @@ use crate::platform::{FetchError, Inbound, Outbound, Platform, Request};
 use crate::route::cors;
 
 /// Asks the route's pool.
-pub(super) async fn forward<P, R>(visit: &Visit<'_, P, R>, site: &Site, route: &Route, target: &Target<'_>) -> Answer<P::Body>
+pub(super) async fn forward<P, R>(
+    visit: &Visit<'_, P, R>,
+    site: &Site,
+    route: &Route,
+    target: &Target<'_>,
+) -> Answer<P::Body>
 where
     P: Platform,
     R: Request<Body = P::Body>,

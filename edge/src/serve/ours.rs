@@ -92,7 +92,12 @@ where
 }
 
 /// Nothing is there.
-pub(super) fn not_found<P, R>(visit: &Visit<'_, P, R>, site: &Site, target: &Target<'_>, cause: Cause) -> Answer<P::Body>
+pub(super) fn not_found<P, R>(
+    visit: &Visit<'_, P, R>,
+    site: &Site,
+    target: &Target<'_>,
+    cause: Cause,
+) -> Answer<P::Body>
 where
     P: Platform,
     R: Request<Body = P::Body>,

@@ -17,14 +17,21 @@ use crate::release::form::{Asked, Decision, decide};
 use crate::release::{head, negotiate};
 
 /// Answers with a file.
-pub(super) async fn file<P, R>(visit: &Visit<'_, P, R>, site: &Site, target: &Target<'_>, file: &File, place: Place) -> Answer<P::Body>
+pub(super) async fn file<P, R>(
+    visit: &Visit<'_, P, R>,
+    site: &Site,
+    target: &Target<'_>,
+    file: &File,
+    place: Place,
+) -> Answer<P::Body>
 where
     P: Platform,
     R: Request<Body = P::Body>,
 {
     let accept_encoding = visit.request.client_accept_encoding();
     let is_get = *visit.request.method() == Method::GET;
-    let asked = Asked { accept_encoding: accept_encoding.as_deref(), field: &|name| visit.request.header(name), is_get };
+    let asked =
+        Asked { accept_encoding: accept_encoding.as_deref(), field: &|name| visit.request.header(name), is_get };
     let prepared = |form: &Form, kind| prepared(visit, site, target, file, form, kind, place);
     match decide(file, &asked) {
         Decision::Whole(form) => {
@@ -33,7 +40,12 @@ where
         }
         Decision::NotModified(form) => {
             let head = Some(prepared(form, HeadKind::NotModified));
-            Answer { status: StatusCode::NOT_MODIFIED, prepared: head, headers: HeaderMap::with_capacity(2), body: Body::Empty }
+            Answer {
+                status: StatusCode::NOT_MODIFIED,
+                prepared: head,
+                headers: HeaderMap::with_capacity(2),
+                body: Body::Empty,
+            }
         }
         Decision::Parts(form, parts) => match parts.as_slice() {
             [part] => {
@@ -42,7 +54,8 @@ where
                 headers.insert(CONTENT_LENGTH, HeaderValue::from(part.end - part.start));
                 let head = prepared(form, HeadKind::Part);
                 let part = part.clone();
-                with_body(visit, StatusCode::PARTIAL_CONTENT, Some(head), headers, form, |body| Body::Slice(body, part)).await
+                with_body(visit, StatusCode::PARTIAL_CONTENT, Some(head), headers, form, |body| Body::Slice(body, part))
+                    .await
             }
             _ => {
                 let mut headers = prepared(form, HeadKind::Part).headers.clone();
@@ -64,7 +77,12 @@ where
 }
 
 /// Answers 404 with a page of the release.
-pub(super) async fn error_page<P, R>(visit: &Visit<'_, P, R>, site: &Site, target: &Target<'_>, page: &File) -> Answer<P::Body>
+pub(super) async fn error_page<P, R>(
+    visit: &Visit<'_, P, R>,
+    site: &Site,
+    target: &Target<'_>,
+    page: &File,
+) -> Answer<P::Body>
 where
     P: Platform,
     R: Request<Body = P::Body>,

@@ -56,7 +56,8 @@ where
     /// Tells the operator, with our id and, apart from it, the client's own.
     pub(super) fn log(&self, line: &str) {
         let sent = self.request.header("x-request-id");
-        let theirs = request_id::of_client(sent.as_deref()).map(|id| format!(" client_request_id={id}")).unwrap_or_default();
+        let theirs =
+            request_id::of_client(sent.as_deref()).map(|id| format!(" client_request_id={id}")).unwrap_or_default();
         self.platform.log(&format!("request_id={}{theirs} {line}", self.id()));
     }
 
@@ -91,7 +92,8 @@ where
         }
         let mut text = format!("edge;dur={}", self.platform.now().since(self.started).as_millis());
         for (phase, began, ended) in phases.iter() {
-            write!(text, ", {phase};dur={}", ended.since(*began).as_millis()).expect("a string takes whatever is written");
+            write!(text, ", {phase};dur={}", ended.since(*began).as_millis())
+                .expect("a string takes whatever is written");
         }
         HeaderValue::from_str(&text).expect("made of visible ASCII here")
     }

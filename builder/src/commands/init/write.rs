@@ -1,0 +1,85 @@
+//! The texts that `rimward init` writes.
+
+use std::fmt::Write as _;
+
+use super::project::Project;
+use crate::settings::assets_text;
+use crate::worker;
+use crate::workerd::{COMPATIBILITY_DATE, COMPATIBILITY_FLAGS};
+
+/// `rimward.toml`: what differs from the defaults, and what most sites will want next.
+pub(super) fn settings(project: &Project) -> String {
+    let build = &project.build;
+    let mut text =
+        String::from("# How this site is built and served. `rimward check` looks at it; every key has a default.\n\n");
+    let _ = writeln!(text, "[site]\nname = {:?}", project.name);
+    if build.base != "/" {
+        let _ =
+            writeln!(text, "base = {:?}                      # the sub-path that the app was built for", build.base);
+    }
+    let _ = writeln!(text, "# hosts = [\"shop.example.com\"]     # absent: any host\n");
+    let _ = writeln!(text, "[build]\nsource = {:?}                    # what the bundler writes", build.source);
+    let _ = writeln!(text, "output = {:?}                  # what the edge serves", build.output);
+    let _ = writeln!(text, "# source_maps = \"private\"          # private: kept in .rimward/maps; public; drop\n");
+    text.push_str("[document]\n");
+    if project.has_not_found_page {
+        text.push_str("fallback = false                   # unknown paths are answered by 404.html\n");
+    } else {
+        text.push_str("fallback = \"/index.html\"           # the app answers navigations to unknown paths\n");
+    }
+    text.push_str(
+        "\n# The API behind the app:\n\
+         # [[pool]]\n# name = \"api\"\n# [[pool.origin]]\n# url = \"https://api.example.com\"\n#\n\
+         # [[route]]\n# path = \"/api/*\"\n# pool = \"api\"\n",
+    );
+    text
+}
+
+/// `wrangler.toml`: what the platform must bind, and nothing else.
+pub(super) fn wrangler(project: &Project) -> String {
+    format!(
+        "# What the platform binds to the Worker. How the site behaves stands in rimward.toml.\n\n\
+         name = {:?}\n\
+         main = \"{}/{}\"                # written by `rimward build`\n\
+         no_bundle = true\n\
+         compatibility_date = {COMPATIBILITY_DATE:?}\n\
+         compatibility_flags = {COMPATIBILITY_FLAGS:?}\n\n\
+         # With other values files under `_rimward/` would be public: `rimward check` says so.\n{}\n\n\
+         [[rules]]\ntype = \"CompiledWasm\"\nglobs = [\"**/*.wasm\"]\n",
+        project.name,
+        worker::FOLDER,
+        worker::ENTRY,
+        assets_text(&project.build),
+    )
+}
+
+/// A `.gitignore` with the lines that it lacks, and these; `None` where it lacks none.
+pub(super) fn ignored(text: &str, wanted: &[String]) -> Option<(String, Vec<String>)> {
+    let has = |wanted: &str| text.lines().any(|line| line.trim().trim_matches('/') == wanted.trim_matches('/'));
+    let lacking: Vec<String> = wanted.iter().filter(|line| !has(line)).cloned().collect();
+    if lacking.is_empty() {
+        return None;
+    }
+    let mut text = text.to_owned();
+    if !text.is_empty() && !text.ends_with('\n') {
+        text.push('\n');
+    }
+    for line in &lacking {
+        text.push_str(line);
+        text.push('\n');
+    }
+    Some((text, lacking))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_lines_that_lack_are_added() {
+        let wanted = [".rimward/".to_owned(), "public/".to_owned()];
+        assert_eq!(ignored("node_modules\n/public\n.rimward\n", &wanted), None);
+        let (text, lines) = ignored("node_modules\n/public", &wanted).unwrap();
+        assert_eq!((text.as_str(), lines), ("node_modules\n/public\n.rimward/\n", vec![".rimward/".to_owned()]));
+    }
+}

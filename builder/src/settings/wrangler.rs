@@ -1,0 +1,249 @@
+//! What `wrangler.toml` must say, so that nothing under `_rimward/` is ever served by its path.
+//!
+//! wrangler's other settings are the user's own: they are not looked at.
+
+use std::ops::Range;
+
+use toml::Spanned;
+use toml::de::{DeTable, DeValue};
+
+use super::build::{AssetsFrom, BuildSettings};
+use super::findings::Findings;
+use crate::diagnostic::Diagnostic;
+use crate::worker;
+use crate::workerd::{COMPATIBILITY_DATE, COMPATIBILITY_FLAGS};
+
+/// The name of wrangler's file.
+pub const WRANGLER_FILE: &str = "wrangler.toml";
+
+/// Checks the text of a `wrangler.toml` that lies beside the settings.
+pub fn check_wrangler(text: &str, build: &BuildSettings) -> Vec<Diagnostic> {
+    let mut findings = Findings::new(WRANGLER_FILE, text);
+    let (tree, errors) = DeTable::parse_recoverable(text);
+    for error in &errors {
+        let span = error.span().unwrap_or(text.len()..text.len());
+        findings.error("syntax", &span, format!("this is not TOML: {}", error.message()));
+    }
+    if !errors.is_empty() {
+        return findings.into_sorted();
+    }
+    let top = tree.get_ref();
+    let whole = 0..text.find('\n').unwrap_or(text.len());
+    main(top, &whole, &mut findings);
+    compatibility(top, &whole, &mut findings);
+    match table(top, "assets") {
+        Some((assets, span)) => check_assets(assets, &span, build, &mut findings),
+        None => findings
+            .error("missing-key", &whole, "there is no `[assets]`: the Worker would have nothing to serve")
+            .hint(format!("add {}", assets_text(build).replace('\n', "; "))),
+    }
+    // An environment may bring assets of its own: the same holds for them.
+    for (name, env) in table(top, "env").into_iter().flat_map(|(envs, _)| envs.iter()) {
+        if let Some((assets, span)) = env.get_ref().as_table().and_then(|env| table(env, "assets")) {
+            let mut inner = Findings::new(WRANGLER_FILE, text);
+            check_assets(assets, &span, build, &mut inner);
+            findings.append(inner, &format!(" (in `[env.{}]`)", name.get_ref()));
+        }
+    }
+    findings.into_sorted()
+}
+
+/// `[assets]` as it must be, for a new file and for hints.
+pub fn assets_text(build: &BuildSettings) -> String {
+    let first = match build.assets {
+        AssetsFrom::Worker => "true".to_owned(),
+        AssetsFrom::Platform => format!("[\"/*\", \"!{}assets/*\"]", build.base),
+    };
+    format!(
+        "[assets]\ndirectory = {:?}\nbinding = \"ASSETS\"\nrun_worker_first = {first}\nhtml_handling = \"none\"\nnot_found_handling = \"none\"",
+        build.output
+    )
+}
+
+fn table<'t, 'i>(of: &'t DeTable<'i>, key: &str) -> Option<(&'t DeTable<'i>, Range<usize>)> {
+    let value = of.get(key)?;
+    Some((value.get_ref().as_table()?, value.span()))
+}
+
+fn text<'t>(of: &'t DeTable<'_>, key: &str) -> Option<&'t str> {
+    of.get(key)?.get_ref().as_str()
+}
+
+/// Where a key's value stands, else where its table does.
+fn span_of(of: &DeTable<'_>, key: &str, otherwise: &Range<usize>) -> Range<usize> {
+    of.get(key).map_or_else(|| otherwise.clone(), Spanned::span)
+}
+
+fn main(top: &DeTable<'_>, whole: &Range<usize>, findings: &mut Findings<'_>) {
+    let expected = format!("{}/{}", worker::FOLDER, worker::ENTRY);
+    match text(top, "main") {
+        Some(main) if main.trim_start_matches("./") == expected => {}
+        // Another entry point may well import ours: that is somebody's own Worker.
+        Some(main) => findings
+            .warning("other-worker", &span_of(top, "main", whole), format!("`main` is {main:?}, not Rimward's Worker"))
+            .hint(format!("`rimward build` writes the Worker to {expected:?}")),
+        None => findings
+            .error("missing-key", whole, "there is no `main`: no Worker would run")
+            .hint(format!("add main = {expected:?}")),
+    }
+}
+
+fn compatibility(top: &DeTable<'_>, whole: &Range<usize>, findings: &mut Findings<'_>) {
+    match text(top, "compatibility_date") {
+        // Dates of this form are ordered as texts.
+        Some(date) if date >= COMPATIBILITY_DATE => {}
+        Some(date) => findings
+            .error(
+                "wrong-value",
+                &span_of(top, "compatibility_date", whole),
+                format!("`compatibility_date` is {date:?}: the Worker needs a later platform"),
+            )
+            .hint(format!("write {COMPATIBILITY_DATE:?}")),
+        None => findings
+            .error("missing-key", whole, "there is no `compatibility_date`")
+            .hint(format!("add compatibility_date = {COMPATIBILITY_DATE:?}")),
+    }
+    let flags = top.get("compatibility_flags").and_then(|flags| flags.get_ref().as_array());
+    let has =
+        |wanted: &str| flags.is_some_and(|flags| flags.iter().any(|flag| flag.get_ref().as_str() == Some(wanted)));
+    for wanted in COMPATIBILITY_FLAGS.iter().filter(|wanted| !has(wanted)) {
+        findings
+            .error(
+                "missing-key",
+                &span_of(top, "compatibility_flags", whole),
+                format!("`compatibility_flags` lacks {wanted:?}"),
+            )
+            .hint(format!("write compatibility_flags = {COMPATIBILITY_FLAGS:?}"));
+    }
+}
+
+fn check_assets(assets: &DeTable<'_>, span: &Range<usize>, build: &BuildSettings, findings: &mut Findings<'_>) {
+    let run_first = assets.get("run_worker_first").map(Spanned::get_ref);
+    if !runs_first(run_first, build) {
+        let wanted = match build.assets {
+            AssetsFrom::Worker => "true".to_owned(),
+            AssetsFrom::Platform => format!("[\"/*\", \"!{}assets/*\"]", build.base),
+        };
+        findings
+            .error(
+                "wrong-value",
+                &span_of(assets, "run_worker_first", span),
+                "files under `_rimward/` would be public: the Worker must run first",
+            )
+            .hint(format!("write run_worker_first = {wanted}"));
+    }
+    for (key, why) in [
+        ("html_handling", "the platform would answer pages by other URLs than Rimward"),
+        ("not_found_handling", "the platform would answer missing files, with a page even for scripts"),
+    ] {
+        if text(assets, key) != Some("none") {
+            findings
+                .error(
+                    "wrong-value",
+                    &span_of(assets, key, span),
+                    format!("`{key}` of `[assets]` must be \"none\": {why}"),
+                )
+                .hint(format!("write {key} = \"none\""));
+        }
+    }
+    if text(assets, "binding") != Some("ASSETS") {
+        findings
+            .error(
+                "wrong-value",
+                &span_of(assets, "binding", span),
+                "`binding` of `[assets]` must be \"ASSETS\": the Worker reads the release by it",
+            )
+            .hint("write binding = \"ASSETS\"");
+    }
+    let directory = text(assets, "directory").unwrap_or_default();
+    if directory.trim_start_matches("./").trim_end_matches('/') != build.output.trim_start_matches("./") {
+        findings
+            .error(
+                "wrong-value",
+                &span_of(assets, "directory", span),
+                format!(
+                    "`directory` of `[assets]` must be the folder that releases are written to, {:?}",
+                    build.output
+                ),
+            )
+            .hint(format!("write directory = {:?}, or change `output` of `[build]` in rimward.toml", build.output));
+    }
+}
+
+fn runs_first(value: Option<&DeValue<'_>>, build: &BuildSettings) -> bool {
+    match (value, build.assets) {
+        (Some(DeValue::Boolean(true)), _) => true,
+        (Some(DeValue::Array(patterns)), AssetsFrom::Platform) => {
+            let assets = format!("!{}assets/*", build.base);
+            let fine = |pattern: &str| pattern == "/*" || pattern == assets;
+            patterns.iter().any(|pattern| pattern.get_ref().as_str() == Some("/*"))
+                && patterns.iter().all(|pattern| pattern.get_ref().as_str().is_some_and(fine))
+        }
+        _ => false,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn whole(build: &BuildSettings) -> String {
+        format!(
+            "name = \"shop\"\nmain = \".rimward/worker/rimward.js\"\ncompatibility_date = {COMPATIBILITY_DATE:?}\n\
+             compatibility_flags = {COMPATIBILITY_FLAGS:?}\n\n{}\n",
+            assets_text(build)
+        )
+    }
+
+    #[track_caller]
+    fn check(text: &str, build: &BuildSettings, expected: &[&str]) {
+        let found: Vec<String> = check_wrangler(text, build).into_iter().map(|finding| finding.message).collect();
+        assert_eq!(found, expected, "{text}");
+    }
+
+    #[test]
+    fn what_init_writes_is_fine() {
+        for assets in [AssetsFrom::Worker, AssetsFrom::Platform] {
+            let build = BuildSettings { assets, base: "/shop/".to_owned(), ..BuildSettings::default() };
+            check(&whole(&build), &build, &[]);
+        }
+    }
+
+    #[test]
+    fn what_would_make_private_files_public_is_an_error() {
+        let build = BuildSettings::default();
+        let public = "files under `_rimward/` would be public: the Worker must run first";
+        check(&whole(&build).replace("run_worker_first = true", ""), &build, &[public]);
+        check(&whole(&build).replace("run_worker_first = true", "run_worker_first = false"), &build, &[public]);
+        check(&whole(&build).replace("run_worker_first = true", "run_worker_first = [\"/api/*\"]"), &build, &[public]);
+        let platform = BuildSettings { assets: AssetsFrom::Platform, ..BuildSettings::default() };
+        let leak = whole(&platform).replace("\"!/assets/*\"", "\"!/_rimward/*\"");
+        check(&leak, &platform, &[public]);
+        let html = "`html_handling` of `[assets]` must be \"none\": the platform would answer pages by other URLs than Rimward";
+        check(
+            &whole(&build).replace("html_handling = \"none\"", "html_handling = \"auto-trailing-slash\""),
+            &build,
+            &[html],
+        );
+        let env = format!(
+            "{}\n[env.x]\n{}\n",
+            whole(&build),
+            assets_text(&build).replace("[assets]", "[env.x.assets]").replace("= true", "= false")
+        );
+        check(&env, &build, &[&format!("{public} (in `[env.x]`)")]);
+    }
+
+    #[test]
+    fn an_empty_file_lacks_everything() {
+        check(
+            "",
+            &BuildSettings::default(),
+            &[
+                "there is no `main`: no Worker would run",
+                "there is no `compatibility_date`",
+                "`compatibility_flags` lacks \"enable_request_signal\"",
+                "there is no `[assets]`: the Worker would have nothing to serve",
+            ],
+        );
+    }
+}
