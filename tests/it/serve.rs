@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use proptest::prelude::*;
 use rimward_edge::platform::FetchError;
 use rimward_edge::release::manifest::{RELEASES_PATH, manifest_path};
 use serde_json::json;
@@ -18,10 +19,24 @@ fn folder(id: &str, base: &str) -> Folder {
         "script_hashes": ["sha256-aaaa"],
     });
     Folder::new(id, base)
-        .asset("assets/app.js", APP, "text/javascript; charset=utf-8", APP_TEXT, &["br", "gzip"], json!({
-            "imports": ["assets/dep.js"], "aliases": ["assets/app-Bx12.js"],
-        }))
-        .asset("assets/dep.js", "assets/dep.aaaaaaaaaa.js", "text/javascript; charset=utf-8", "export{}", &[], json!({}))
+        .asset(
+            "assets/app.js",
+            APP,
+            "text/javascript; charset=utf-8",
+            APP_TEXT,
+            &["br", "gzip"],
+            json!({
+                "imports": ["assets/dep.js"], "aliases": ["assets/app-Bx12.js"],
+            }),
+        )
+        .asset(
+            "assets/dep.js",
+            "assets/dep.aaaaaaaaaa.js",
+            "text/javascript; charset=utf-8",
+            "export{}",
+            &[],
+            json!({}),
+        )
         .asset("assets/logo.png", "assets/logo.bbbbbbbbbb.png", "image/png", "PNG", &[], json!({}))
         .document("index.html", "text/html; charset=utf-8", PAGE_TEXT, &["br"], page)
         .document("about.html", "text/html; charset=utf-8", "<h1>About</h1> this site", &[], json!({}))
@@ -44,9 +59,12 @@ fn with_404_page() -> Served {
 #[test]
 fn an_asset_is_kept_for_ever_and_sent_in_the_form_that_the_client_likes() {
     let shop = shop();
-    for (accept_encoding, coding, begins) in
-        [("gzip, deflate, br, zstd", "br", "br:"), ("gzip", "gzip", "gzip:"), ("br;q=0.1, gzip", "gzip", "gzip:"), ("identity", "", "console")]
-    {
+    for (accept_encoding, coding, begins) in [
+        ("gzip, deflate, br, zstd", "br", "br:"),
+        ("gzip", "gzip", "gzip:"),
+        ("br;q=0.1, gzip", "gzip", "gzip:"),
+        ("identity", "", "console"),
+    ] {
         let seen = shop.ask(&get(&format!("/{APP}")).with("accept-encoding", accept_encoding));
         assert_eq!((seen.status, seen.field("content-encoding").as_str()), (200, coding), "{accept_encoding}");
         assert!(seen.text().starts_with(begins), "{accept_encoding}: {}", seen.text());
@@ -135,9 +153,10 @@ fn ranges_are_cut_from_the_bytes_as_they_are() {
 
 #[test]
 fn several_ranges_are_parts_of_one_answer() {
-    let text: String = (0..1000).map(|number| format!("{number:03}")).collect();
+    let text = (0..1000).map(|number| format!("{number:03}")).collect::<Vec<_>>().concat();
     let folder = Folder::new("r1", "/").asset("a", "assets/a.cccccccccc.txt", "text/plain", &text, &[], json!({}));
-    let seen = site(&settings(json!({})), &folder).ask(&get("/assets/a.cccccccccc.txt").with("range", "bytes=2997-, 0-2,1-5"));
+    let seen =
+        site(&settings(json!({})), &folder).ask(&get("/assets/a.cccccccccc.txt").with("range", "bytes=2997-, 0-2,1-5"));
     assert_eq!(seen.status, 206);
     let boundary = seen.field("content-type").strip_prefix("multipart/byteranges; boundary=").unwrap().to_owned();
     let expected = format!(
@@ -151,7 +170,10 @@ fn several_ranges_are_parts_of_one_answer() {
 #[test]
 fn a_client_that_refuses_every_form_gets_a_406() {
     let seen = shop().ask(&get("/robots.txt").with("accept-encoding", "identity;q=0, br"));
-    assert_eq!((seen.status, seen.field("vary").as_str(), seen.field("cache-control").as_str()), (406, "accept-encoding", "no-store"));
+    assert_eq!(
+        (seen.status, seen.field("vary").as_str(), seen.field("cache-control").as_str()),
+        (406, "accept-encoding", "no-store")
+    );
 }
 
 #[test]
@@ -181,8 +203,13 @@ fn a_missing_asset_is_never_a_page() {
 #[test]
 fn a_page_is_revalidated_and_says_what_it_needs_and_how_it_is_protected() {
     let seen = shop().ask(&navigate("/").with("accept-encoding", "br"));
-    assert_eq!((seen.status, seen.field("cache-control").as_str(), seen.field("content-encoding").as_str()), (200, "no-cache", "br"));
-    let module = |path: &str| format!("</assets/{path}>; rel=preload; as=script; crossorigin, </assets/{path}>; rel=modulepreload");
+    assert_eq!(
+        (seen.status, seen.field("cache-control").as_str(), seen.field("content-encoding").as_str()),
+        (200, "no-cache", "br")
+    );
+    let module = |path: &str| {
+        format!("</assets/{path}>; rel=preload; as=script; crossorigin, </assets/{path}>; rel=modulepreload")
+    };
     assert_eq!(seen.field("link"), [module("app.3f9ab2c1k0.js"), module("dep.aaaaaaaaaa.js")].join(", "));
     assert_eq!(
         seen.field("content-security-policy-report-only"),
@@ -211,7 +238,10 @@ fn navigations_to_unknown_paths_get_the_app() {
 fn without_a_fallback_the_404_page_answers_navigations_as_what_it_is() {
     let site = with_404_page();
     let seen = site.ask(&navigate("/user/7").with("if-none-match", "*").with("range", "bytes=0-1"));
-    assert_eq!((seen.status, seen.text().as_str(), seen.field("cache-control").as_str()), (404, "<h1>Not here</h1>", "no-store"));
+    assert_eq!(
+        (seen.status, seen.text().as_str(), seen.field("cache-control").as_str()),
+        (404, "<h1>Not here</h1>", "no-store")
+    );
     assert_eq!(seen.field("etag"), "");
     assert!(!site.get("/user/7").text().contains("<h1>"));
     assert!(!site.ask(&navigate("/assets/gone.js")).text().contains("<h1>"));
@@ -220,7 +250,9 @@ fn without_a_fallback_the_404_page_answers_navigations_as_what_it_is() {
 #[test]
 fn a_page_has_one_url() {
     let shop = shop();
-    for (url, location) in [("/index.html", "/"), ("/about.html?a=1", "/about?a=1"), ("/about/", "/about"), ("/%61bout.html", "/about")] {
+    for (url, location) in
+        [("/index.html", "/"), ("/about.html?a=1", "/about?a=1"), ("/about/", "/about"), ("/%61bout.html", "/about")]
+    {
         let seen = shop.get(url);
         assert_eq!((seen.status, seen.field("location").as_str()), (308, location), "{url}");
         assert_eq!(seen.field("cache-control"), "no-cache");
@@ -269,7 +301,14 @@ fn only_get_head_and_options_are_answered() {
 fn files_of_earlier_releases_stay_reachable() {
     let shop = shop();
     let old = Folder::new("r0", "/")
-        .asset("assets/app.js", "assets/app.oldoldoldo.js", "text/javascript", "the old app", &["br"], json!({ "aliases": ["assets/app-Old9.js"] }))
+        .asset(
+            "assets/app.js",
+            "assets/app.oldoldoldo.js",
+            "text/javascript",
+            "the old app",
+            &["br"],
+            json!({ "aliases": ["assets/app-Old9.js"] }),
+        )
         .document("gone.html", "text/html", "gone", &[], json!({}));
     shop.publish(&settings(json!({})), &[&folder("r1", "/"), &old]);
     let seen = shop.ask(&get("/assets/app.oldoldoldo.js").with("accept-encoding", "br"));
@@ -300,7 +339,7 @@ fn a_deployed_site_is_read_once() {
     let shop = shop();
     for _ in 0..3 {
         shop.get("/");
-        shop.world.pass(Duration::from_secs(3600));
+        shop.world.pass(Duration::from_hours(1));
     }
     assert_eq!(shop.world.reads.borrow().iter().filter(|path| *path == RELEASES_PATH).count(), 1);
 }
@@ -333,7 +372,10 @@ fn a_site_that_becomes_unreadable_goes_on_as_it_was() {
         assert_eq!(shop.get("/robots.txt").text(), "User-agent: *", "{broken}");
     }
     assert!(shop.world.logged.borrow().iter().any(|line| line.contains("format 2")), "{:?}", shop.world.logged);
-    shop.publish(&settings(json!({})), &[&Folder::new("r2", "/").document("robots.txt", "text/plain", "new", &[], json!({}))]);
+    shop.publish(
+        &settings(json!({})),
+        &[&Folder::new("r2", "/").document("robots.txt", "text/plain", "new", &[], json!({}))],
+    );
     shop.world.pass(Duration::from_secs(2));
     assert_eq!(shop.get("/robots.txt").text(), "new");
 }
@@ -370,7 +412,11 @@ fn a_missing_binding_is_a_500_with_a_request_id() {
     shop.world.without_binding.set(true);
     let seen = shop.ask(&navigate("/"));
     assert_eq!(seen.status, 500);
-    assert!(seen.text().contains("no `ASSETS` binding") && seen.text().contains(&seen.field("x-request-id")), "{}", seen.text());
+    assert!(
+        seen.text().contains("no `ASSETS` binding") && seen.text().contains(&seen.field("x-request-id")),
+        "{}",
+        seen.text()
+    );
 }
 
 #[test]
@@ -411,10 +457,22 @@ fn the_environment_chooses_the_settings() {
 fn nothing_private_is_reached_in_any_spelling() {
     let shop = shop();
     for path in [
-        "/_rimward/releases.json", "/_RIMWARD/releases.json", "/%5Frimward/releases.json", "/%5frimward%2Freleases.json",
-        "/%255Frimward/releases.json", "//_rimward/releases.json", "/x/../_rimward/releases.json", "/x/%2e%2e/_rimward/releases.json",
-        "/_rimward%00/releases.json", "/_rimward\\releases.json", "/./_rimward/releases.json", "/_rimward", "/_rimward/",
-        "/assets/..%2f_rimward/releases.json", "/api/%5Frimward/x", "/_rimward/releases/r1/index.html",
+        "/_rimward/releases.json",
+        "/_RIMWARD/releases.json",
+        "/%5Frimward/releases.json",
+        "/%5frimward%2Freleases.json",
+        "/%255Frimward/releases.json",
+        "//_rimward/releases.json",
+        "/x/../_rimward/releases.json",
+        "/x/%2e%2e/_rimward/releases.json",
+        "/_rimward%00/releases.json",
+        "/_rimward\\releases.json",
+        "/./_rimward/releases.json",
+        "/_rimward",
+        "/_rimward/",
+        "/assets/..%2f_rimward/releases.json",
+        "/api/%5Frimward/x",
+        "/_rimward/releases/r1/index.html",
     ] {
         let seen = shop.ask(&navigate(path));
         assert!(matches!(seen.status, 400 | 404), "{path}: {}", seen.status);
@@ -444,7 +502,7 @@ fn hostile_addresses_are_refused_clearly() {
         (long(17 * 1024).as_str(), 414),
     ] {
         let seen = shop.get(url);
-        assert_eq!((seen.status, seen.field("cache-control").as_str()), (status, "no-store"), "{:.60}", url);
+        assert_eq!((seen.status, seen.field("cache-control").as_str()), (status, "no-store"), "{url:.60}");
     }
 }
 
@@ -484,6 +542,33 @@ fn the_platforms_id_is_ours_on_cloudflare_only() {
     assert!(elsewhere.len() == 32 && elsewhere != "of-the-client", "{elsewhere}");
 }
 
+proptest! {
+    #[test]
+    fn no_path_reaches_what_is_private_or_leaves_for_another_host(
+        pieces in prop::collection::vec(prop::sample::select(vec![
+            "/", "//", "_rimward", "_RIMWARD", "%5frimward", "%5Frim%77ard", "%255frimward", "..", ".", "%2e%2e", "%2f", "%5c", "\\", "%00",
+            "api", "assets", "releases.json", "settings", "index.html", "@evil.example", ":80", "a", "%ff", "%", ";", "manifest.json", "r1",
+        ]), 0..10),
+        mode in prop::sample::select(vec!["navigate", "cors"]),
+    ) {
+        let shop = shop();
+        shop.get("/");
+        shop.world.reads.borrow_mut().clear();
+        shop.origin_says(200, &[], Some(""));
+        let path = format!("/{}", pieces.concat());
+        let seen = shop.ask(&get(&path).with("sec-fetch-mode", mode));
+        for read in shop.world.reads.borrow().iter().filter(|read| read.starts_with("_rimward")) {
+            let published = ["index.html", "about.html", "robots.txt", "_rimward/manifest.json"];
+            let of_release = read.strip_prefix("_rimward/releases/r1/").is_some_and(|document| published.contains(&document));
+            prop_assert!(of_release, "{} read {}", path, read);
+        }
+        prop_assert!(!seen.field("location").starts_with("//"), "{} to {}", path, seen.field("location"));
+        for asked in shop.world.asked_of_origins.borrow().iter() {
+            prop_assert!(asked.url.starts_with("https://api.internal/v1/api/"), "{} asked {}", path, asked.url);
+        }
+    }
+}
+
 // Rules.
 
 #[test]
@@ -492,10 +577,14 @@ fn header_rules_change_what_is_said() {
         { "path": "/*", "set": [["strict-transport-security", "max-age=63072000"]], "remove": ["x-frame-options"] },
         { "path": "/user/:name", "set": [["x-name", ":name"]] },
     ] });
-    let folder = folder("r1", "/").rules("headers", json!([{ "path": "/*", "set": [["strict-transport-security", "max-age=1"]] }]));
+    let folder = folder("r1", "/")
+        .rules("headers", json!([{ "path": "/*", "set": [["strict-transport-security", "max-age=1"]] }]));
     let site = site(&settings(rules), &folder);
     let page = site.get("/");
-    assert_eq!((page.field("strict-transport-security").as_str(), page.field("x-frame-options").as_str()), ("max-age=63072000", ""));
+    assert_eq!(
+        (page.field("strict-transport-security").as_str(), page.field("x-frame-options").as_str()),
+        ("max-age=63072000", "")
+    );
     assert_eq!(site.ask(&navigate("/user/ann")).field("x-name"), "ann");
     assert_eq!(site.ask(&navigate("/user/bob")).field("x-name"), "bob");
     assert_eq!(site.ask(&navigate("/other")).field("x-name"), "");
@@ -506,7 +595,8 @@ fn header_rules_change_what_is_said() {
 
 #[test]
 fn a_rule_for_a_folder_of_assets_does_not_keep_their_absence() {
-    let folder = folder("r1", "/").rules("headers", json!([{ "path": "/*", "set": [["cache-control", "public, max-age=31536000"]] }]));
+    let folder = folder("r1", "/")
+        .rules("headers", json!([{ "path": "/*", "set": [["cache-control", "public, max-age=31536000"]] }]));
     let site = site(&settings(json!({})), &folder);
     assert_eq!(site.get("/robots.txt").field("cache-control"), "public, max-age=31536000");
     assert_eq!(site.get("/assets/gone.js").field("cache-control"), "no-store");
@@ -515,14 +605,17 @@ fn a_rule_for_a_folder_of_assets_does_not_keep_their_absence() {
 #[test]
 fn redirects_are_those_of_the_settings_then_those_of_the_source() {
     let rules = json!({ "redirects": [{ "from": "/old/*", "to": "/new/:splat", "status": 301, "force": true }] });
-    let folder = folder("r1", "/").rules("redirects", json!([
-        { "from": "/old/*", "to": "/elsewhere", "status": 302 },
-        { "from": "/about", "to": "/never", "status": 302 },
-        { "from": "/x/*", "to": "/:splat", "status": 302 },
-        { "from": "/loop/*", "to": "/loop/:splat", "status": 302 },
-        { "from": "/app/*", "to": "/about.html", "status": 200 },
-        { "from": "/*", "to": "/index.html", "status": 200 },
-    ]));
+    let folder = folder("r1", "/").rules(
+        "redirects",
+        json!([
+            { "from": "/old/*", "to": "/elsewhere", "status": 302 },
+            { "from": "/about", "to": "/never", "status": 302 },
+            { "from": "/x/*", "to": "/:splat", "status": 302 },
+            { "from": "/loop/*", "to": "/loop/:splat", "status": 302 },
+            { "from": "/app/*", "to": "/about.html", "status": 200 },
+            { "from": "/*", "to": "/index.html", "status": 200 },
+        ]),
+    );
     let site = site(&settings(rules), &folder);
     let old = site.get("/old/a?b=c");
     assert_eq!((old.status, old.field("location").as_str()), (301, "/new/a?b=c"));
@@ -539,7 +632,11 @@ fn redirects_are_those_of_the_settings_then_those_of_the_source() {
 #[test]
 fn a_route_forwards_what_was_sent_and_says_who_asks() {
     let shop = shop();
-    shop.origin_says(201, &[("content-type", "application/json"), ("set-cookie", "a=1"), ("set-cookie", "b=2"), ("keep-alive", "x")], Some("{}"));
+    shop.origin_says(
+        201,
+        &[("content-type", "application/json"), ("set-cookie", "a=1"), ("set-cookie", "b=2"), ("keep-alive", "x")],
+        Some("{}"),
+    );
     let request = Sent::new("POST", "/api/orders/a%2Fb?q=1&q=2")
         .with("content-type", "text/plain")
         .with("connection", "x-inner")
@@ -549,7 +646,10 @@ fn a_route_forwards_what_was_sent_and_says_who_asks() {
         .with_body("an order");
     let seen = shop.ask(&request);
     let asked = shop.asked_of_origin();
-    assert_eq!((asked.method.as_str(), asked.url.as_str()), ("POST", "https://api.internal/v1/api/orders/a%2Fb?q=1&q=2"));
+    assert_eq!(
+        (asked.method.as_str(), asked.url.as_str()),
+        ("POST", "https://api.internal/v1/api/orders/a%2Fb?q=1&q=2")
+    );
     assert_eq!(asked.body.as_deref(), Some(&b"an order"[..]));
     assert_eq!(asked.headers["x-forwarded-for"], "203.0.113.9");
     assert_eq!(asked.headers["x-forwarded-host"], "shop.example");
@@ -567,7 +667,8 @@ fn a_route_forwards_what_was_sent_and_says_who_asks() {
 fn whatever_the_path_looks_like_the_host_asked_is_the_origins() {
     let everything = json!({ "routes": [{ "path": "/*", "pool": "api" }] });
     let site = site(&settings(everything), &folder("r1", "/"));
-    for path in ["//evil.example/x", "/@evil.example", "/http://evil.example/", "/.evil.example", "/:80@evil.example/"] {
+    for path in ["//evil.example/x", "/@evil.example", "/http://evil.example/", "/.evil.example", "/:80@evil.example/"]
+    {
         site.origin_says(200, &[], Some(""));
         assert_eq!(site.get(path).status, 200, "{path}");
         assert_eq!(site.asked_of_origin().url, format!("https://api.internal/v1{path}"));
@@ -589,9 +690,10 @@ fn phases_are_timed_and_the_origins_own_times_kept() {
 #[test]
 fn an_origin_that_fails_is_a_502_or_504_that_says_nothing_of_it() {
     let shop = shop();
-    for (error, status) in
-        [(FetchError::Timeout(Duration::from_secs(10)), 504), (FetchError::Unreachable("connection refused to 10.0.0.7".into()), 502)]
-    {
+    for (error, status) in [
+        (FetchError::Timeout(Duration::from_secs(10)), 504),
+        (FetchError::Unreachable("connection refused to 10.0.0.7".into()), 502),
+    ] {
         shop.origin_fails(error);
         let seen = shop.get("/api/x");
         assert_eq!((seen.status, seen.field("content-type").as_str()), (status, "application/problem+json"));
@@ -655,13 +757,18 @@ fn cors_is_answered_by_rule() {
     let routes = json!({ "routes": [{ "path": "/api/*", "pool": "api", "cors": {
         "origins": ["https://app.example"], "methods": ["GET", "PUT"], "headers": ["x-a"], "credentials": true } }] });
     let site = site(&settings(routes), &folder("r1", "/"));
-    let preflight = Sent::new("OPTIONS", "/api/x").with("origin", "https://app.example").with("access-control-request-method", "PUT");
+    let preflight = Sent::new("OPTIONS", "/api/x")
+        .with("origin", "https://app.example")
+        .with("access-control-request-method", "PUT");
     let seen = site.ask(&preflight);
     assert_eq!((seen.status, seen.field("access-control-allow-origin").as_str()), (204, "https://app.example"));
     assert!(site.world.asked_of_origins.borrow().is_empty());
     site.origin_says(200, &[("access-control-allow-origin", "*"), ("vary", "accept")], Some(""));
     let seen = site.ask(&get("/api/x").with("origin", "https://evil.example"));
-    assert_eq!((seen.field("access-control-allow-origin").as_str(), seen.field("vary").as_str()), ("", "accept, origin"));
+    assert_eq!(
+        (seen.field("access-control-allow-origin").as_str(), seen.field("vary").as_str()),
+        ("", "accept, origin")
+    );
     site.origin_fails(FetchError::Unreachable("refused".into()));
     let seen = site.ask(&get("/api/x").with("origin", "https://app.example"));
     assert_eq!((seen.status, seen.field("access-control-allow-origin").as_str()), (502, "https://app.example"));

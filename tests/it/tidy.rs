@@ -12,7 +12,9 @@ fn sources(folder: &str) -> Vec<(String, String)> {
     let mut found = Vec::new();
     let mut folders = vec![root().join(folder)];
     while let Some(folder) = folders.pop() {
-        for entry in fs::read_dir(&folder).unwrap_or_else(|error| panic!("could not read {}: {error}", folder.display())) {
+        for entry in
+            fs::read_dir(&folder).unwrap_or_else(|error| panic!("could not read {}: {error}", folder.display()))
+        {
             let path = entry.unwrap().path();
             if path.is_dir() {
                 folders.push(path);
@@ -29,7 +31,7 @@ fn sources(folder: &str) -> Vec<(String, String)> {
 
 /// What stands before the tests of a file.
 fn production(text: &str) -> &str {
-    text.split("#[cfg(test)]\nmod tests").next().unwrap()
+    text.split("#[cfg(test)]\n").next().unwrap()
 }
 
 #[track_caller]
@@ -48,7 +50,9 @@ fn may_import(of: &str) -> &'static [&'static str] {
         "guard" | "origin" => &["config", "field", "path", "time"],
         "rewrite" | "route" => &["config", "field", "path", "time", "route::pattern"],
         "release" => &["answer", "config", "field", "path", "time"],
-        "serve" => &["answer", "config", "field", "guard", "origin", "path", "platform", "release", "rewrite", "route", "time"],
+        "serve" => {
+            &["answer", "config", "field", "guard", "origin", "path", "platform", "release", "rewrite", "route", "time"]
+        }
         "shell" => &["answer", "platform", "serve", "time"],
         other => panic!("`{other}` has no place in the flow yet: say here what it may import"),
     }
@@ -62,12 +66,17 @@ fn imports_of_the_edge_go_one_way() {
         if module == "lib" {
             continue;
         }
-        let code: String = production(&text).lines().filter(|line| !line.trim_start().starts_with("//")).collect::<Vec<_>>().join("\n");
+        let code: String = production(&text)
+            .lines()
+            .filter(|line| !line.trim_start().starts_with("//"))
+            .collect::<Vec<_>>()
+            .join("\n");
         for import in code.match_indices("crate::").map(|(at, found)| &code[at + found.len()..]) {
             let path: String = import.chars().take_while(|c| c.is_alphanumeric() || matches!(c, '_' | ':')).collect();
-            let allowed = may_import(module).iter().chain([&module]).any(|allowed| {
-                path.strip_prefix(allowed).is_some_and(|rest| rest.is_empty() || rest.starts_with(':'))
-            });
+            let allowed = may_import(module)
+                .iter()
+                .chain([&module])
+                .any(|allowed| path.strip_prefix(allowed).is_some_and(|rest| rest.is_empty() || rest.starts_with(':')));
             if !allowed {
                 findings.push(format!("{name}: `{module}` names `{path}`"));
             }
@@ -78,7 +87,17 @@ fn imports_of_the_edge_go_one_way() {
 
 #[test]
 fn only_the_shell_knows_the_platform_or_a_clock() {
-    let words = ["wasm_bindgen", "js_sys", "web_sys", "SystemTime", "Instant::now", "std::env::", "std::thread", "getrandom", "std::fs"];
+    let words = [
+        "wasm_bindgen",
+        "js_sys",
+        "web_sys",
+        "SystemTime",
+        "Instant::now",
+        "std::env::",
+        "std::thread",
+        "getrandom",
+        "std::fs",
+    ];
     let mut findings = Vec::new();
     for (name, text) in sources("edge/src") {
         let hits = words.iter().filter(|word| !name.contains("/shell/") && text.contains(*word));
@@ -101,7 +120,18 @@ fn every_module_says_what_it_is_for() {
 
 #[test]
 fn nothing_is_left_for_later() {
-    let marks = ["TO", "FIX", "X"].map(|half| format!("{half}{}", if half == "TO" { "DO" } else if half == "FIX" { "ME" } else { "XX" }));
+    let marks = ["TO", "FIX", "X"].map(|half| {
+        format!(
+            "{half}{}",
+            if half == "TO" {
+                "DO"
+            } else if half == "FIX" {
+                "ME"
+            } else {
+                "XX"
+            }
+        )
+    });
     let mut findings = Vec::new();
     for (name, text) in ["edge/src", "builder/src", "tests/it"].iter().flat_map(|folder| sources(folder)) {
         for (number, line) in text.lines().enumerate() {
@@ -119,6 +149,11 @@ fn nothing_is_left_for_later() {
 fn modules_are_named_for_their_subject() {
     let odd = ["utils", "util", "helpers", "helper", "common", "misc", "types", "manager"];
     let named = |name: &str| name.split(['/', '.']).any(|part| odd.contains(&part));
-    let findings: Vec<_> = ["edge/src", "builder/src", "tests/it"].iter().flat_map(|folder| sources(folder)).map(|(name, _)| name).filter(|name| named(name)).collect();
+    let findings: Vec<_> = ["edge/src", "builder/src", "tests/it"]
+        .iter()
+        .flat_map(|folder| sources(folder))
+        .map(|(name, _)| name)
+        .filter(|name| named(name))
+        .collect();
     assert_none("modules where odd things collect", &findings);
 }

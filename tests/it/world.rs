@@ -11,7 +11,9 @@ use std::time::Duration;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode};
 use rimward_edge::answer::{Answer, Body};
 use rimward_edge::platform::{AssetError, FetchError, Inbound, Outbound, Platform, Request};
-use rimward_edge::release::manifest::{FORMAT, Manifest, RELEASES_PATH, Releases, Retained, manifest_path, settings_path};
+use rimward_edge::release::manifest::{
+    FORMAT, Manifest, RELEASES_PATH, Releases, Retained, manifest_path, settings_path,
+};
 use rimward_edge::release::verify::hexadecimal_sha256;
 use rimward_edge::serve::{Isolate, serve};
 use rimward_edge::time::Timestamp;
@@ -242,7 +244,8 @@ impl Served {
     /// Publishes releases, the current one first.
     pub(crate) fn publish(&self, settings: &Value, releases: &[&Folder]) {
         let files = &mut *self.world.files.borrow_mut();
-        let settings = json!({ "format": FORMAT, "settings": settings, "envs": settings.get("envs").unwrap_or(&json!({})) });
+        let settings =
+            json!({ "format": FORMAT, "settings": settings, "envs": settings.get("envs").unwrap_or(&json!({})) });
         let settings = settings.to_string().into_bytes();
         let settings_sha256 = hexadecimal_sha256(&settings);
         files.insert(settings_path(&settings_sha256), settings);
@@ -295,7 +298,15 @@ impl Folder {
     }
 
     /// An asset with encoded forms; `more` holds further members (`imports`, `aliases`).
-    pub(crate) fn asset(mut self, logical: &str, path: &str, media_type: &str, text: &str, codings: &[&str], more: Value) -> Folder {
+    pub(crate) fn asset(
+        mut self,
+        logical: &str,
+        path: &str,
+        media_type: &str,
+        text: &str,
+        codings: &[&str],
+        more: Value,
+    ) -> Folder {
         let mut asset = self.content(path, media_type, text, codings);
         asset["path"] = path.into();
         extend(&mut asset, more);
@@ -304,7 +315,14 @@ impl Folder {
     }
 
     /// A document; `more` holds further members (`preloads`, `script_hashes`).
-    pub(crate) fn document(mut self, path: &str, media_type: &str, text: &str, codings: &[&str], more: Value) -> Folder {
+    pub(crate) fn document(
+        mut self,
+        path: &str,
+        media_type: &str,
+        text: &str,
+        codings: &[&str],
+        more: Value,
+    ) -> Folder {
         let location = rimward_edge::release::manifest::document_path(&self.id, path);
         let mut document = self.content(&location, media_type, text, codings);
         extend(&mut document, more);
@@ -323,7 +341,8 @@ impl Folder {
         let mut encodings = json!({});
         for coding in codings {
             // No encoder is at work here: the forms only have to be told apart, and to be smaller.
-            let encoded = format!("{coding}:{}", &text[..text.len() / if *coding == "br" { 4 } else { 3 }]).into_bytes();
+            let encoded =
+                format!("{coding}:{}", &text[..text.len() / if *coding == "br" { 4 } else { 3 }]).into_bytes();
             encodings[*coding] = json!({ "size": encoded.len(), "sha256": hexadecimal_sha256(&encoded) });
             let ending = if *coding == "br" { ".br" } else { ".gz" };
             self.files.insert(format!("{location}{ending}"), encoded);

@@ -2,36 +2,45 @@
 
 use super::list::{members, parameters, weight};
 
-/// What a client says about content codings. Weights are thousandths.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Codings<'field> {
-    field: Option<&'field str>,
+/// What a client says about content codings, read once. Weights are thousandths.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Codings {
+    said: [Option<u16>; KNOWN.len()],
 }
 
-impl<'field> Codings<'field> {
+/// The codings that we know, then identity, then the star for the others.
+const KNOWN: [&str; 5] = ["br", "gzip", "zstd", "identity", "*"];
+const IDENTITY: usize = 3;
+const STAR: usize = 4;
+
+impl Codings {
     /// From the field, if there is one.
-    pub fn new(field: Option<&'field str>) -> Codings<'field> {
-        Codings { field }
+    pub fn new(field: Option<&str>) -> Codings {
+        let mut codings = Codings::default();
+        for member in members(field.unwrap_or_default()) {
+            let name = parameters(member).next().unwrap_or_default();
+            if let Some(place) = place(name) {
+                codings.said[place].get_or_insert_with(|| weight(member));
+            }
+        }
+        codings
     }
 
     /// The weight of a coding; 0 where the client refuses it, or does not know it. Without the field a client accepts
     /// any coding by the letter, but many such clients decode none: they get none.
     pub fn weight(&self, coding: &str) -> u16 {
-        self.said(coding).or_else(|| self.said("*")).unwrap_or(0)
+        place(coding).and_then(|place| self.said[place]).or(self.said[STAR]).unwrap_or(0)
     }
 
     /// The weight of the bytes as they are; `None` where the client says nothing of it, which accepts it as a last resort.
     pub fn identity(&self) -> Option<u16> {
-        self.said("identity").or_else(|| self.said("*"))
+        self.said[IDENTITY].or(self.said[STAR])
     }
+}
 
-    fn said(&self, coding: &str) -> Option<u16> {
-        let named = |member: &&str| {
-            let name = parameters(member).next().unwrap_or("");
-            name.eq_ignore_ascii_case(coding) || (coding == "gzip" && name.eq_ignore_ascii_case("x-gzip"))
-        };
-        members(self.field?).find(named).map(weight)
-    }
+fn place(name: &str) -> Option<usize> {
+    let name = if name.eq_ignore_ascii_case("x-gzip") { "gzip" } else { name };
+    KNOWN.iter().position(|known| name.eq_ignore_ascii_case(known))
 }
 
 /// Whether an `Accept` field names a type itself (not by a wildcard), with a weight above 0.

@@ -66,6 +66,9 @@ pub fn quality(text: &str) -> Option<u16> {
 
 /// The weight of a member: that of its `q` parameter, 1 where it has none, 0 where that is malformed.
 pub fn weight(member: &str) -> u16 {
+    if !member.contains(';') {
+        return 1000;
+    }
     parameters(member)
         .skip(1)
         .find_map(|parameter| parameter.split_once('=').filter(|(name, _)| name.trim().eq_ignore_ascii_case("q")))

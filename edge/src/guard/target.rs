@@ -67,17 +67,14 @@ impl<'url> Target<'url> {
 
 /// The host of an authority; `None` where it is none. Users are refused: no browser sends them.
 fn host(authority: &str) -> Option<&str> {
-    let host = match authority.strip_prefix('[') {
-        Some(literal) => {
-            let end = literal.find(']')?;
-            port(&literal[end + 1..])?;
-            &authority[..end + 2]
-        }
-        None => {
-            let (host, port_text) = authority.split_at(authority.find(':').unwrap_or(authority.len()));
-            port(port_text)?;
-            host.strip_suffix('.').unwrap_or(host)
-        }
+    let host = if let Some(literal) = authority.strip_prefix('[') {
+        let end = literal.find(']')?;
+        port(&literal[end + 1..])?;
+        &authority[..end + 2]
+    } else {
+        let (host, port_text) = authority.split_at(authority.find(':').unwrap_or(authority.len()));
+        port(port_text)?;
+        host.strip_suffix('.').unwrap_or(host)
     };
     let fits = |byte: u8| byte.is_ascii_alphanumeric() || b"-._[]:".contains(&byte);
     (!host.is_empty() && host.bytes().all(fits)).then_some(host)

@@ -66,7 +66,7 @@ pub fn decide<'file>(file: &'file File, asked: &Asked<'_>) -> Decision<'file> {
     }
 }
 
-fn ranges(file: &File, asked: &Asked<'_>, codings: Codings<'_>) -> Ranges {
+fn ranges(file: &File, asked: &Asked<'_>, codings: Codings) -> Ranges {
     match asked.is_get.then(|| (asked.field)("range")).flatten() {
         Some(field) if negotiate::accepts_identity(codings) => range::parse(&field, file.identity().size),
         _ => Ranges::Ignore,

@@ -10,7 +10,7 @@ pub type Offer = (Option<Coding>, u64);
 ///
 /// `None` where it refuses all of them: it has said `identity;q=0` and accepts no coding on offer. That is a 406: the
 /// standard allows to send the bytes as they are nonetheless only where identity was not refused.
-pub fn choose(codings: Codings<'_>, offers: &[Offer]) -> Option<usize> {
+pub fn choose(codings: Codings, offers: &[Offer]) -> Option<usize> {
     let rank = |&(place, &(coding, size)): &(usize, &Offer)| {
         Some((weight(codings, coding)?, std::cmp::Reverse((size, place))))
     };
@@ -19,12 +19,12 @@ pub fn choose(codings: Codings<'_>, offers: &[Offer]) -> Option<usize> {
 }
 
 /// Whether the client takes the bytes as they are.
-pub fn accepts_identity(codings: Codings<'_>) -> bool {
+pub fn accepts_identity(codings: Codings) -> bool {
     codings.identity() != Some(0)
 }
 
 /// `None`: refused. Identity that nobody spoke of is the last resort.
-fn weight(codings: Codings<'_>, coding: Option<Coding>) -> Option<u16> {
+fn weight(codings: Codings, coding: Option<Coding>) -> Option<u16> {
     match coding {
         Some(coding) => Some(codings.weight(coding.token())).filter(|&weight| weight > 0),
         None => match codings.identity() {
@@ -88,7 +88,7 @@ mod tests {
             let field = text.join(", ");
             let said = |coding: &str| members.iter().find(|(name, _)| *name == coding).map(|(_, quarters)| *quarters);
             let refuses = |coding: &str| {
-                let silent = if coding == "identity" { 1 } else { 0 };
+                let silent = u16::from(coding == "identity");
                 said(coding).or_else(|| said("*")).unwrap_or(silent) == 0
             };
             match choose(Codings::new(Some(&field)), &OFFERS) {

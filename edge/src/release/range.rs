@@ -36,7 +36,8 @@ pub fn parse(field: &str, size: u64) -> Ranges {
         match parse_one(spec, size) {
             None => return Ranges::Ignore,
             Some(_) if asked > LIMIT_ASKED => return Ranges::Ignore,
-            Some(range) => parts.extend(range),
+            Some(range) if range.is_empty() => {}
+            Some(range) => parts.push(range),
         }
     }
     match (asked, parts.is_empty()) {
@@ -46,19 +47,19 @@ pub fn parse(field: &str, size: u64) -> Ranges {
     }
 }
 
-/// One range: `None` where it is not of the grammar, `Some(None)` where nothing of it exists.
-fn parse_one(spec: &str, size: u64) -> Option<Option<Range<u64>>> {
+/// One range; `None` where it is not of the grammar, empty where nothing of it exists.
+fn parse_one(spec: &str, size: u64) -> Option<Range<u64>> {
     let (first, last) = spec.split_once('-')?;
     if first.is_empty() {
         let length = number(last)?;
-        return Some((length > 0).then(|| size.saturating_sub(length)..size));
+        return Some(size.saturating_sub(length)..size);
     }
     let first = number(first)?;
     let end = if last.is_empty() { size } else { number(last)?.saturating_add(1) };
     if end <= first && !last.is_empty() {
         return None;
     }
-    Some((first < size).then(|| first..end.min(size)))
+    Some(first.min(size)..end.min(size))
 }
 
 /// A number of any length: past 64 bits it is as good as the largest.
@@ -83,6 +84,7 @@ fn join(mut parts: Vec<Range<u64>>) -> Ranges {
 }
 
 #[cfg(test)]
+#[allow(clippy::single_range_in_vec_init, clippy::needless_pass_by_value, reason = "tables of ranges")]
 mod tests {
     use proptest::prelude::*;
 

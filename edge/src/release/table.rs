@@ -42,8 +42,8 @@ impl Release {
     /// The release that answers: its assets, documents and aliases.
     pub fn current(id: &str, manifest: &Manifest) -> Release {
         let mut release = Release::empty(id, manifest);
-        let (pages, others): (Vec<_>, Vec<_>) =
-            manifest.documents.iter().partition(|(path, _)| path.ends_with(".html"));
+        let is_page = |path: &str| path.strip_suffix(".html").is_some();
+        let (pages, others): (Vec<_>, Vec<_>) = manifest.documents.iter().partition(|(path, _)| is_page(path));
         for (path, document) in others {
             release.add_document(manifest, path, path, document);
         }
@@ -197,7 +197,7 @@ mod tests {
                 (path.to_owned(), asset)
             })
             .collect();
-        let media_type = |path: &str| if path.ends_with(".html") { "text/html" } else { "text/plain" };
+        let media_type = |path: &str| if path.contains(".html") { "text/html" } else { "text/plain" };
         let documents: serde_json::Map<_, _> =
             documents.iter().map(|&path| (path.to_owned(), content(media_type(path)))).collect();
         let manifest = serde_json::json!({ "format": 1, "base": base, "assets": assets, "documents": documents });

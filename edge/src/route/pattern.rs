@@ -138,15 +138,18 @@ fn pieces(text: &str, names: &mut Vec<String>) -> Result<Vec<Piece>, PatternErro
         let literal = rest.find("/:").map_or(rest.len(), |at| at + 1);
         pieces.push(Piece::Literal(rest[..literal].to_owned()));
         rest = &rest[literal..];
-        let Some(named) = rest.strip_prefix(':') else { continue };
-        let end = name_length(named);
-        let name = named[..end].to_owned();
-        if name.is_empty() || names.contains(&name) || !(named[end..].is_empty() || named[end..].starts_with('/')) {
+        let Some(after_colon) = rest.strip_prefix(':') else { continue };
+        let end = name_length(after_colon);
+        let name = after_colon[..end].to_owned();
+        if name.is_empty()
+            || names.contains(&name)
+            || !(after_colon[end..].is_empty() || after_colon[end..].starts_with('/'))
+        {
             return Err(PatternError::BadName);
         }
         names.push(name.clone());
         pieces.push(Piece::Name(name));
-        rest = &named[end..];
+        rest = &after_colon[end..];
     }
     Ok(pieces)
 }

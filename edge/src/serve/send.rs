@@ -47,8 +47,8 @@ where
                 body: Body::Empty,
             }
         }
-        Decision::Parts(form, parts) => match parts.as_slice() {
-            [part] => {
+        Decision::Parts(form, parts) => {
+            if let [part] = parts.as_slice() {
                 let mut headers = HeaderMap::with_capacity(4);
                 headers.insert(CONTENT_RANGE, content_range(part, form.size));
                 headers.insert(CONTENT_LENGTH, HeaderValue::from(part.end - part.start));
@@ -56,18 +56,17 @@ where
                 let part = part.clone();
                 with_body(visit, StatusCode::PARTIAL_CONTENT, Some(head), headers, form, |body| Body::Slice(body, part))
                     .await
-            }
-            _ => {
+            } else {
                 let mut headers = prepared(form, HeadKind::Part).headers.clone();
                 let boundary = format!("{:032x}", visit.platform.random());
                 let (parts, end) = multipart(&mut headers, &boundary, &file.media_type, parts, form.size);
                 let body = |body| Body::Slices(body, parts, end);
                 with_body(visit, StatusCode::PARTIAL_CONTENT, None, headers, form, body).await
             }
-        },
-        Decision::Unsatisfiable(size) => {
+        }
+        Decision::Unsatisfiable(bytes) => {
             let mut answer = ours::error(visit, Cause::Unsatisfiable);
-            let range = HeaderValue::from_str(&format!("bytes */{size}")).expect("made of visible ASCII here");
+            let range = HeaderValue::from_str(&format!("bytes */{bytes}")).expect("made of visible ASCII here");
             answer.headers.insert(CONTENT_RANGE, range);
             vary(answer, file)
         }
