@@ -569,6 +569,41 @@ proptest! {
     }
 }
 
+proptest! {
+    #[test]
+    fn no_field_is_too_strange(
+        fields in prop::collection::vec((prop::sample::select(vec![
+            "accept", "accept-encoding", "if-none-match", "if-match", "if-range", "range", "sec-fetch-mode", "connection", "upgrade",
+            "x-forwarded-for", "x-forwarded-host", "x-forwarded-proto", "forwarded", "cdn-loop", "via", "origin", "x-request-id",
+            "access-control-request-method", "access-control-request-headers", "cf-ray", "cf-connecting-ip",
+        ]), "[ -~]{0,30}|bytes=[0-9,-]{0,20}|((br|gzip|identity|\\*)(;q=[0-9.]{0,5})?,?){0,4}|(W/)?\"[a-z,]{0,5}\"?"), 0..6),
+        path in prop::sample::select(vec!["/", "/assets/app.3f9ab2c1k0.js", "/user/7", "/api/x", "/assets/gone.js", "/robots.txt"]),
+        method in prop::sample::select(vec!["GET", "HEAD", "OPTIONS", "POST"]),
+    ) {
+        let routes = json!([{ "path": "/api/*", "pool": "api", "cors": { "origins": ["*"], "methods": ["GET"], "headers": ["*"] } }]);
+        let trusting = json!({ "header": { "name": "x-forwarded-for", "trusted_proxies": ["203.0.113.0/24"] } });
+        let changes = json!({ "routes": routes, "site": { "name": "shop", "base": "/", "client_address": trusting } });
+        let site = site(&settings(changes), &folder("r1", "/"));
+        site.origin_says(200, &[], Some("x"));
+        let request = fields.iter().fold(Sent::new(method, path), |request, (name, value)| request.with(name, value));
+        // What holds for every answer is asserted by the world.
+        let seen = site.ask(&request);
+        prop_assert!(seen.status != 500, "{} {} {:?}", method, path, fields);
+        for asked in site.world.asked_of_origins.borrow().iter() {
+            prop_assert!(!asked.headers.contains_key("connection") && asked.headers.contains_key("forwarded"));
+        }
+    }
+}
+
+#[test]
+fn where_nothing_says_who_clients_are_the_platform_is_cloudflare() {
+    let shop = shop();
+    shop.world.variables.borrow_mut().clear();
+    shop.origin_says(200, &[], Some(""));
+    shop.ask(&get("/api/x").with("cf-connecting-ip", "198.51.100.7"));
+    assert_eq!(shop.asked_of_origin().headers["x-forwarded-for"], "198.51.100.7");
+}
+
 // Rules.
 
 #[test]

@@ -11,8 +11,8 @@ pub fn is_navigation(field: &dyn Fn(&str) -> Option<String>) -> bool {
     }
 }
 
-/// Endings of files that pages load. A page's own path may well have a dot (`/user/john.doe`).
-const ENDINGS: [&str; 40] = [
+/// Endings of files that pages load. A page's own path may well have a dot (`/user/john.doe`, `/wiki/notes.md`).
+const ENDINGS: [&str; 33] = [
     "avif",
     "br",
     "css",
@@ -25,21 +25,15 @@ const ENDINGS: [&str; 40] = [
     "jpg",
     "js",
     "json",
-    "jsx",
     "map",
-    "md",
     "mjs",
     "mp3",
     "mp4",
     "ogg",
     "otf",
     "pdf",
-    "php",
     "png",
-    "rss",
     "svg",
-    "ts",
-    "tsx",
     "ttf",
     "txt",
     "vtt",
@@ -51,7 +45,6 @@ const ENDINGS: [&str; 40] = [
     "woff",
     "woff2",
     "xml",
-    "yaml",
     "zip",
 ];
 
@@ -93,6 +86,7 @@ mod tests {
         for (path, expected) in [
             ("/user/john.doe", false),
             ("/v1.2/guide", false),
+            ("/wiki/notes.md", false),
             ("/app.js", true),
             ("/APP.JS", true),
             ("/app.js/", false),
