@@ -1,5 +1,7 @@
 //! Stories of requests, through the whole core, in the world in memory.
 
+#![allow(clippy::unwrap_used, reason = "a test may fail by a panic")]
+
 use std::time::Duration;
 
 use proptest::prelude::*;
@@ -818,7 +820,7 @@ fn a_trusted_proxy_says_who_the_client_is() {
     let site = site(&settings(trusting), &folder("r1", "/"));
     let asked_from = |peer: &str| {
         site.origin_says(200, &[], Some(""));
-        site.ask(&get("/api/x").with("x-forwarded-for", "198.51.100.7").from_peer(peer));
+        site.ask(&get("/api/x").with("x-forwarded-for", "198.51.100.7").by_peer(peer));
         site.asked_of_origin().headers["forwarded"].to_str().unwrap().to_owned()
     };
     assert!(asked_from("10.1.2.3").starts_with("for=198.51.100.7;"));

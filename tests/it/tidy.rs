@@ -1,5 +1,7 @@
 //! The house rules, held by the machine.
 
+#![allow(clippy::unwrap_used, reason = "a test may fail by a panic")]
+
 use std::fs;
 use std::path::{Path, PathBuf};
 

@@ -1,5 +1,7 @@
 //! The world in memory: a clock that stands still, files, origins that answer as scripted, and what was logged.
 
+#![allow(clippy::unwrap_used, reason = "a test may fail by a panic")]
+
 use std::cell::{Cell, RefCell};
 use std::collections::{BTreeMap, VecDeque};
 use std::future::Future;
@@ -128,7 +130,7 @@ impl Sent {
         self
     }
 
-    pub(crate) fn from_peer(mut self, peer: &str) -> Sent {
+    pub(crate) fn by_peer(mut self, peer: &str) -> Sent {
         self.peer = Some(peer.to_owned());
         self
     }
