@@ -3,8 +3,14 @@
 //! One file per format finds references; `names` resolves what they say; the result is a [`Graph`]. Only what is
 //! certain is replaced: where nothing is, a file keeps its name and bytes, with a warning.
 
+mod css;
+mod finder;
+pub mod html;
+mod json;
 pub mod names;
 pub mod placeholder;
+mod svg;
+mod webmanifest;
 
 use std::collections::BTreeMap;
 use std::ops::Range;

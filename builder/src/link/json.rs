@@ -1,0 +1,27 @@
+//! Finds file names in JSON: the bundler's own lists (`asset-manifest.json`, `.vite/manifest.json`) and data of the app.
+//!
+//! A value that is the name of a file with a bundler's fingerprint, and nothing else, is replaced. Keys stay: they are what
+//! others ask for. So do names without a fingerprint: they may be anything.
+
+use super::Linked;
+use super::ReferenceKind;
+use super::finder::{Certainty, Finder};
+use super::names::{How, Names, Resolved};
+use crate::scan::Source;
+use crate::syntax::json::strings;
+
+/// Finds the references of a JSON file; none where it is not JSON.
+pub(super) fn link(source: &Source, text: &str, names: &Names) -> Linked {
+    let mut finder = Finder::new(source, text, names);
+    for string in strings(text).unwrap_or_default().iter().filter(|string| !string.is_key) {
+        // Relative names count from the root of the build in all known lists; else from the file.
+        let resolved = [How::Base, How::File]
+            .into_iter()
+            .map(|how| names.resolve(&source.path, &string.value.text, how))
+            .find(|resolved| matches!(resolved, Resolved::File { .. }));
+        if let Some(resolved) = resolved {
+            finder.take(&string.value, resolved, ReferenceKind::Name, Certainty::Text, &|range| range);
+        }
+    }
+    finder.finish()
+}
