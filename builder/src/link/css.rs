@@ -62,7 +62,10 @@ pub(super) struct Findings<'a> {
 /// Finds the URLs of a text. Whatever is malformed is stepped over, as browsers do.
 pub(super) fn find(text: &str) -> Findings<'_> {
     let mut walk = Walk { text, findings: Findings::default(), depth: 0 };
-    walk.statements(&mut Parser::new(text), ReferenceKind::Image);
+    let mut parser = Parser::new(text);
+    // Ours comes first: it says where.
+    parser.set_nested_block_limit(u8::MAX);
+    walk.statements(&mut parser, ReferenceKind::Image);
     walk.findings
 }
 
@@ -262,6 +265,16 @@ mod tests {
         check("b:url(c);d:url('e')", &[("c", Image), ("e", Image)]);
         check("a{b:'url(c)'}/* url(d) */e{content:\"f.png\"}", &[]);
         check("a{b:linear-gradient(red,blue),image('c.png',red)}", &[("c.png", Image)]);
+    }
+
+    #[test]
+    fn names_are_replaced_where_they_stand() {
+        crate::link::fixture::check(
+            link,
+            "assets/index-BgJEWM-p.css",
+            "@import 'gone.css';@font-face{src:url(./inter-B9kq2_xR.woff2)}a{b:url( '../img/a\\20 b.png' );--c:url(/favicon.svg?d#e)}",
+            "@import 'gone.css';@font-face{src:url(./inter-TOKEN.woff2)}a{b:url( '../img/a\\20 b.FILE.png' );--c:url(/favicon.FILE.svg?d#e)}",
+        );
     }
 
     #[test]

@@ -25,3 +25,22 @@ pub(super) fn link(source: &Source, text: &str, names: &Names) -> Linked {
     }
     finder.finish()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::link::fixture::check;
+
+    #[test]
+    fn values_that_are_names_with_a_fingerprint() {
+        check(
+            link,
+            "asset-manifest.json",
+            r#"{"files":{"assets/index-Cd8DgnZB.js":"/assets/index-Cd8DgnZB.js"},"entrypoints":["assets\/index-BgJEWM-p.css"]}"#,
+            r#"{"files":{"assets/index-Cd8DgnZB.js":"/assets/index-TOKEN.js"},"entrypoints":["assets\/index-TOKEN.css"]}"#,
+        );
+        let kept = r#"{"a":"/favicon.svg","b":"see /assets/index-Cd8DgnZB.js","c":"index-Cd8DgnZB.js","d":"about"}"#;
+        check(link, "data.json", kept, kept);
+        check(link, "assets/data.json", r#"["logo-D8aaQ9zz.png"]"#, r#"["logo-TOKEN.png"]"#);
+    }
+}

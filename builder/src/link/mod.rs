@@ -5,6 +5,8 @@
 
 mod css;
 mod finder;
+#[cfg(test)]
+mod fixture;
 pub mod html;
 mod json;
 pub mod names;

@@ -60,3 +60,34 @@ fn style(finder: &mut Finder<'_>, text: &str, token: &Token) {
 fn local(name: &str) -> &str {
     name.rsplit(':').next().unwrap_or(name)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::link::fixture::check;
+
+    #[test]
+    fn every_way_to_refer() {
+        for (text, expected) in [
+            (
+                "<?xml version='1.0'?><svg xmlns:xlink='x'><image xlink:href='logo-D8aaQ9zz.png'/><use href=\"/favicon.svg#a\"/></svg>",
+                "<?xml version='1.0'?><svg xmlns:xlink='x'><image xlink:href='logo-TOKEN.png'/><use href=\"/favicon.FILE.svg#a\"/></svg>",
+            ),
+            (
+                "<svg><style>a{b:url(logo-D8aaQ9zz.png)}</style><style><![CDATA[a{b:url('../favicon.svg')}]]></style></svg>",
+                "<svg><style>a{b:url(logo-TOKEN.png)}</style><style><![CDATA[a{b:url('../favicon.FILE.svg')}]]></style></svg>",
+            ),
+            (
+                "<svg style='fill:url(&quot;../favicon.svg#a&quot;)' fill='url(#b)' mask='url(../img/a&amp;b.png)'></svg>",
+                "<svg style='fill:url(&quot;../favicon.FILE.svg#a&quot;)' fill='url(#b)' mask='url(../img/a&amp;b.FILE.png)'></svg>",
+            ),
+            (
+                "<svg><!-- <image href='/favicon.svg'/> --><text>/favicon.svg</text></svg>",
+                "<svg><!-- <image href='/favicon.svg'/> --><text>/favicon.svg</text></svg>",
+            ),
+            ("<svg><image href='/favicon.svg'></svg>", "<svg><image href='/favicon.svg'></svg>"),
+        ] {
+            check(link, "assets/logo-CLuoci_l.svg", text, expected);
+        }
+    }
+}

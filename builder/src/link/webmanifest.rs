@@ -33,3 +33,19 @@ fn is_picture(string: &Text<'_>) -> bool {
     let in_list = names.iter().rev().nth(1).is_some_and(|list| pictures.contains(list));
     !string.is_key && names.last() == Some(&"src") && in_list
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::link::fixture::check;
+
+    #[test]
+    fn pictures_are_replaced_and_pages_stay() {
+        check(
+            link,
+            "app.webmanifest",
+            r#"{"start_url":"/sub/page.html","id":"/favicon.svg","icons":[{"src":"favicon.svg","type":"favicon.svg"}],"screenshots":[{"src":"\/assets\/logo-D8aaQ9zz.png"}],"shortcuts":[{"url":"/favicon.svg","icons":[{"src":"img\/\u00fc.png"}]}]}"#,
+            r#"{"start_url":"/sub/page.html","id":"/favicon.svg","icons":[{"src":"favicon.FILE.svg","type":"favicon.svg"}],"screenshots":[{"src":"\/assets\/logo-TOKEN.png"}],"shortcuts":[{"url":"/favicon.svg","icons":[{"src":"img\/\u00fc.FILE.png"}]}]}"#,
+        );
+    }
+}

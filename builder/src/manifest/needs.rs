@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use rimward_edge::release::manifest::Preload;
 
-use crate::link::ReferenceKind;
+use crate::link::{ReferenceKind, html};
 use crate::name::NamedFile;
 use crate::scan::{Kind, SourcePath};
 
@@ -99,6 +99,9 @@ impl Preloads<'_> {
 }
 
 /// Digests of a page's inline scripts.
-pub(super) fn script_hashes(_file: &NamedFile) -> Vec<String> {
-    Vec::new()
+pub(super) fn script_hashes(file: &NamedFile) -> Vec<String> {
+    match std::str::from_utf8(&file.bytes) {
+        Ok(text) if file.kind == Kind::Html => html::inline_script_hashes(text),
+        _ => Vec::new(),
+    }
 }

@@ -12,9 +12,9 @@ use super::template::Template;
 use super::units::Units;
 use crate::diagnostic::{Diagnostic, Severity};
 use crate::digest::{Digest, integrity};
-use crate::link::Node;
+use crate::link::{Node, html};
 use crate::link::placeholder::{Meaning, REVISION_LENGTH};
-use crate::scan::{Kind, SourcePath};
+use crate::scan::{Kind, Source, SourcePath};
 
 /// Fingerprints and final bytes.
 #[derive(Debug, Default)]
@@ -161,7 +161,7 @@ impl<'a> Work<'a> {
             let bare = value.is_empty() && !matches!(before, Some(b'"' | b'\'' | b' '));
             if bare { "\"\"".into() } else { value }
         });
-        let bytes = in_final_form(self.nodes[path].source.kind, bytes);
+        let bytes = in_final_form(&self.nodes[path].source, bytes);
         self.filled.bytes.insert(path.clone(), bytes.into());
     }
 
@@ -189,6 +189,10 @@ fn revision(bytes: &[u8]) -> String {
 }
 
 /// What only a complete text can say of itself: a page's hashes of its inline scripts and styles.
-fn in_final_form(_kind: Kind, bytes: Vec<u8>) -> Vec<u8> {
-    bytes
+fn in_final_form(source: &Source, bytes: Vec<u8>) -> Vec<u8> {
+    let Some(before) = source.text().filter(|_| source.kind == Kind::Html) else { return bytes };
+    match String::from_utf8(bytes) {
+        Ok(after) => html::refresh_hashes(before, &after).into_bytes(),
+        Err(not_text) => not_text.into_bytes(),
+    }
 }

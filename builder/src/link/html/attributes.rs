@@ -91,7 +91,7 @@ fn module_destination(destination: &str) -> ReferenceKind {
 
 fn loaded_as(destination: &str) -> ReferenceKind {
     match destination {
-        "script" => ReferenceKind::Script,
+        // Not a script: whether it is one or a module, the tag that runs it says.
         "style" => ReferenceKind::Stylesheet,
         "font" => ReferenceKind::Font,
         "image" => ReferenceKind::Image,
