@@ -2,7 +2,12 @@
 
 mod browser;
 mod chromium;
+mod origin;
+mod published;
+mod runtime;
 mod serve;
 mod settings;
+mod shell;
 mod tidy;
+mod workerd;
 mod world;

@@ -76,7 +76,7 @@ async fn asset(world: &World, request: &ShellRequest, path: &str) -> Answer<JsVa
     if let Some(coding) = request.header("x-coding").and_then(|coding| HeaderValue::try_from(coding).ok()) {
         shared.insert(header::CONTENT_ENCODING, coding);
     }
-    let id = u32::try_from(shared.len()).unwrap_or_default();
+    let id = request.header("x-coding").map_or(0, |coding| coding.bytes().map(u32::from).sum());
     let mut headers = HeaderMap::new();
     headers.insert("x-own", HeaderValue::from_static("of this answer"));
     Answer { status: StatusCode::OK, prepared: Some(Rc::new(PreparedHead { id, headers: shared })), headers, body }

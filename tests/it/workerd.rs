@@ -1,0 +1,209 @@
+//! The Worker that is shipped, whole, on bare `workerd`: a release, an API, and what clients see of them.
+
+use std::time::{Duration, Instant};
+
+use rimward::workerd::Config;
+use rimward_edge::config::{Origin as OriginSettings, Pool, Route, Settings, Timeout};
+use rimward_edge::release::manifest::Coding;
+use rimward_edge::route::pattern::Pattern;
+use tempfile::TempDir;
+
+use crate::origin::Origin;
+use crate::published::{File, publish, settings};
+use crate::runtime::{Connection, PATIENCE, Workerd, site, worker};
+
+/// Bytes that the platform cannot decode: it has to leave them alone.
+fn opaque(name: &str, length: usize) -> Vec<u8> {
+    name.bytes().cycle().take(length).collect()
+}
+
+fn app() -> File {
+    File {
+        path: "assets/app.3f9ab2c1k0.js",
+        media_type: "text/javascript; charset=utf-8",
+        identity: opaque("identity", 30_000),
+        encodings: vec![(Coding::Br, opaque("brotli", 10_240)), (Coding::Gzip, opaque("gzip", 12_000))],
+    }
+}
+
+fn page() -> File {
+    File {
+        path: "index.html",
+        media_type: "text/html; charset=utf-8",
+        identity: b"<!doctype html><title>shop</title>".to_vec(),
+        encodings: Vec::new(),
+    }
+}
+
+/// `/api/*` goes to `origin`.
+fn with_api(origin: &Origin) -> Settings {
+    let timeout = Timeout { answer_ms: 400, idle_ms: None, total_ms: None };
+    let pool = Pool { origins: vec![OriginSettings { url: origin.url("") }], timeout };
+    let route = Route { path: Pattern::parse("/api/*").expect("a pattern"), pool: "api".into(), cors: None };
+    Settings { pools: [("api".to_owned(), pool)].into(), routes: vec![route], ..settings() }
+}
+
+struct Site {
+    worker: Workerd,
+    _folder: TempDir,
+}
+
+#[track_caller]
+fn start(settings: Settings) -> Site {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    publish(folder.path(), settings, &[app()], &[page()]);
+    let worker = Workerd::start(site(worker(), Some(folder.path().to_owned())));
+    Site { worker, _folder: folder }
+}
+
+#[test]
+fn an_asset_is_served_in_what_the_client_prefers() {
+    let Site { worker, _folder } = start(settings());
+    for (accepted, coding, body) in [
+        ("gzip, deflate, br, zstd", Some("br"), opaque("brotli", 10_240)),
+        ("gzip", Some("gzip"), opaque("gzip", 12_000)),
+        ("identity", None, opaque("identity", 30_000)),
+    ] {
+        for method in ["GET", "HEAD", "GET"] {
+            let answer = worker.ask(method, "/assets/app.3f9ab2c1k0.js", &[("Accept-Encoding", accepted)]).expect(200);
+            assert!(method == "HEAD" || answer.body == body, "{accepted}: {} bytes", answer.body.len());
+            assert_eq!(answer.field("content-encoding"), coding);
+            assert_eq!(answer.field("content-length"), Some(body.len().to_string().as_str()), "{method} {accepted}");
+            assert_eq!(answer.field("cache-control"), Some("public, max-age=31536000, immutable"));
+            assert_eq!(answer.field("content-type"), Some("text/javascript; charset=utf-8"));
+            assert!(answer.field("x-request-id").is_some_and(|id| !id.is_empty()));
+        }
+    }
+}
+
+#[test]
+fn an_asset_that_the_client_has_is_not_sent_again() {
+    let Site { worker, _folder } = start(settings());
+    let accepted = ("Accept-Encoding", "br");
+    let first = worker.ask("GET", "/assets/app.3f9ab2c1k0.js", &[accepted]).expect(200);
+    let etag = first.field("etag").expect("a validator");
+    let again = worker.ask("GET", "/assets/app.3f9ab2c1k0.js", &[accepted, ("If-None-Match", etag)]).expect(304);
+    assert_eq!(again.field("etag"), Some(etag));
+    assert_eq!((again.field("content-length"), again.field("transfer-encoding")), (None, None));
+}
+
+#[test]
+fn ranges_of_an_asset_are_cut_exactly() {
+    let Site { worker, _folder } = start(settings());
+    let whole = opaque("identity", 30_000);
+    for (range, expected) in [("bytes=0-99", &whole[..100]), ("bytes=-7", &whole[29_993..])] {
+        let fields = [("Accept-Encoding", "br"), ("Range", range)];
+        let answer = worker.ask("GET", "/assets/app.3f9ab2c1k0.js", &fields).expect(206);
+        assert!(answer.body == expected, "{range}");
+        assert_eq!(answer.field("content-encoding"), None);
+    }
+    let answer = worker.ask("GET", "/assets/app.3f9ab2c1k0.js", &[("Range", "bytes=0-1,10-11")]).expect(206);
+    assert!(answer.field("content-type").is_some_and(|kind| kind.starts_with("multipart/byteranges")));
+    assert_eq!(answer.field("content-length"), Some(answer.body.len().to_string().as_str()));
+    worker.ask("GET", "/assets/app.3f9ab2c1k0.js", &[("Range", "bytes=40000-")]).expect(416);
+}
+
+#[test]
+fn pages_are_served_and_what_is_missing_is_not() {
+    let Site { worker, _folder } = start(settings());
+    let answer = worker.get("/").expect(200);
+    assert_eq!(answer.text(), "<!doctype html><title>shop</title>");
+    assert_eq!(answer.field("cache-control"), Some("no-cache"));
+    let missing = worker.get("/assets/app.0000000000.js").expect(404);
+    assert_eq!(missing.field("cache-control"), Some("no-store"));
+    for path in ["/_rimward/releases.json", "/%5frimward/releases.json", "/_RIMWARD/releases.json"] {
+        worker.get(path).expect(404);
+    }
+}
+
+#[test]
+fn without_assets_the_answer_is_an_error_with_an_id() {
+    let worker = Workerd::start(Config { assets: None, ..site(worker(), None) });
+    let answer = worker.get("/").expect(500);
+    let id = answer.field("x-request-id").expect("an id").to_owned();
+    assert!(answer.text().contains(&id), "{}", answer.text());
+    worker.logs(&id);
+}
+
+#[test]
+fn the_door_for_tests_is_not_shipped() {
+    let Site { worker, _folder } = start(settings());
+    worker.get("/probe/panic/").expect(404);
+    assert!(!worker.log().contains("panic"), "{}", worker.log());
+}
+
+#[test]
+fn an_api_is_forwarded_both_ways() {
+    let origin = Origin::start(|exchange| {
+        let sent = exchange.read();
+        exchange.answer("201 Created\r\nContent-Encoding: gzip\r\nSet-Cookie: a=1\r\nSet-Cookie: b=2", sent);
+    });
+    let Site { worker, _folder } = start(with_api(&origin));
+    let mut client = Connection::open(worker.address);
+    client.send("POST", "/api/orders?x=1", &[("Content-Length", "5")]);
+    client.write(b"order");
+    let (status, fields) = client.head();
+    assert_eq!(status, 201);
+    let all = |name: &str| -> Vec<&str> {
+        fields.iter().filter(|(other, _)| other == name).map(|(_, value)| value.as_str()).collect()
+    };
+    assert_eq!(all("set-cookie"), ["a=1", "b=2"]);
+    assert_eq!((all("content-encoding"), all("content-length")), (vec!["gzip"], vec!["5"]));
+    assert_eq!(origin.request().path(), "/api/orders?x=1");
+}
+
+#[test]
+fn an_origin_in_trouble_is_a_gateway_error() {
+    let slow = Origin::start(|exchange| drop(exchange.read()));
+    let Site { worker, _folder } = start(with_api(&slow));
+    worker.get("/api/x").expect(504);
+
+    let mut settings = with_api(&slow);
+    let pool = settings.pools.get_mut("api").expect("the pool");
+    pool.origins[0].url = format!("http://{}", crate::runtime::free_address());
+    let Site { worker, _folder } = start(settings);
+    let answer = worker.get("/api/x").expect(502);
+    assert_eq!(answer.field("cache-control"), Some("no-store"));
+}
+
+#[test]
+fn events_of_an_api_arrive_as_they_are_sent() {
+    let origin = Origin::start(|exchange| {
+        exchange.write("HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nTransfer-Encoding: chunked\r\n\r\n");
+        exchange.chunk("data: 1\n\n");
+        std::thread::sleep(Duration::from_millis(400));
+        exchange.chunk("data: 2\n\n");
+        exchange.chunk("");
+    });
+    let Site { worker, _folder } = start(with_api(&origin));
+    let mut client = Connection::open(worker.address);
+    client.send("GET", "/api/events", &[("Accept", "text/event-stream")]);
+    client.head();
+    assert_eq!(client.chunk().as_deref(), Some(&b"data: 1\n\n"[..]));
+    let first = Instant::now();
+    assert_eq!(client.chunk().as_deref(), Some(&b"data: 2\n\n"[..]));
+    assert!(first.elapsed() > Duration::from_millis(200), "both came at once");
+    assert_eq!(client.chunk(), None);
+}
+
+#[test]
+fn fifty_clients_at_once_are_served_alike() {
+    let origin = Origin::start(|exchange| {
+        let path = exchange.request.path().to_owned();
+        exchange.answer("200 OK", path);
+    });
+    let Site { worker, _folder } = start(with_api(&origin));
+    let begun = Instant::now();
+    std::thread::scope(|scope| {
+        for number in 0..50 {
+            let worker = &worker;
+            scope.spawn(move || {
+                let path = format!("/api/{number}");
+                assert_eq!(worker.get(&path).expect(200).text(), path);
+                let answer = worker.ask("GET", "/assets/app.3f9ab2c1k0.js", &[("Accept-Encoding", "br")]).expect(200);
+                assert!(answer.body == opaque("brotli", 10_240));
+            });
+        }
+    });
+    assert!(begun.elapsed() < PATIENCE);
+}
