@@ -121,6 +121,24 @@ lint: .tools/wasm-target ## Formatting, clippy for both targets, documentation.
 chromium:
 	@tests/chromium.sh
 
+bench: bench-edge ## Speed and size, as ratios within one run.
+
+ROUNDS := 41
+
+bench-edge: target/worker/rimward.wasm target/bench/hono.js ## The edge beside a hand-written Worker and Hono.
+	@echo "Measuring the edge"
+	@cargo bench --quiet --locked --profile dev -p rimward-tests --bench edge -- $(ROUNDS) > target/bench/edge.json
+	@echo "  $(CURDIR)/target/bench/edge.json"
+
+bench/edge/node_modules/.package-lock.json: bench/edge/package.json bench/edge/package-lock.json
+	@echo "Installing what the edge is compared with (npm ci)"
+	@cd bench/edge && npm ci --silent --no-audit --no-fund
+	@touch $@
+
+target/bench/hono.js: bench/edge/workers/hono.js bench/edge/node_modules/.package-lock.json
+	@mkdir -p $(@D)
+	@bench/edge/node_modules/.bin/esbuild --log-level=warning --bundle --format=esm --minify $< --outfile=$@
+
 clean: ## Removes what was built, not what was installed.
 	rm -rf target .rimward tests/app/dist tests/app/dist-plain tests/bundlers/out
 	find public -mindepth 1 -not -name .gitignore -delete

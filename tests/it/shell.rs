@@ -125,8 +125,16 @@ fn ranges_are_cut_out_of_bytes_and_of_streams() {
         check(&format!("0-{length}"), &whole);
         check(
             "0-3,4090-4100,4100-10000",
-            &[b"[0-3]", &whole[..3], b"[4090-4100]", &whole[4090..4100], b"[4100-10000]", &whole[4100..10_000], b"[end]"]
-                .concat(),
+            &[
+                b"[0-3]",
+                &whole[..3],
+                b"[4090-4100]",
+                &whole[4090..4100],
+                b"[4100-10000]",
+                &whole[4100..10_000],
+                b"[end]",
+            ]
+            .concat(),
         );
     }
 }
@@ -259,7 +267,10 @@ fn events_arrive_one_by_one_and_may_pause() {
         let event = client.chunk().expect("an event");
         assert_eq!(String::from_utf8_lossy(&event), format!("data: {number}\n\n"));
         let pause = before.elapsed();
-        assert!(number == 0 || pause > Duration::from_millis(100), "event {number} came {pause:?} after the one before");
+        assert!(
+            number == 0 || pause > Duration::from_millis(100),
+            "event {number} came {pause:?} after the one before"
+        );
         before = Instant::now();
     }
     assert_eq!(client.chunk(), None);

@@ -42,7 +42,7 @@ const FIELDS = (type, { size, sha256 }) => ({
   "accept-ranges": "bytes",
   "cache-control": "public, max-age=31536000, immutable",
   "cloudflare-cdn-cache-control": "no-store",
-  "cache-status": "rimward; hit",
+  "cache-status": "rimward; hit; detail=release",
   "x-content-type-options": "nosniff",
 });
 
@@ -82,7 +82,7 @@ export default {
       "server-timing": "edge;dur=0",
     };
     if (matches(headers.get("if-none-match"), form.head.etag)) {
-      delete fields["content-length"];
+      for (const name of ["content-type", "content-length", "content-encoding", "accept-ranges"]) delete fields[name];
       return new Response(null, { status: 304, headers: fields });
     }
     if (headers.has("range")) throw new Error("left out of this comparison");
