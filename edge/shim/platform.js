@@ -11,20 +11,19 @@ const AT_HAND_BYTES = 1024 * 1024;
 let fieldNames = [];
 
 function header(call, name) {
-  return call.request.headers.get(fieldNames[name]);
+  return call.headers.get(fieldNames[name]);
 }
 
 function headerNamed(call, name) {
-  return call.request.headers.get(name);
+  return call.headers.get(name);
 }
 
 function headers(call) {
-  return pack(call.request.headers);
+  return pack(call.headers);
 }
 
 function acceptEncoding(call) {
-  const { request } = call;
-  return request.cf?.clientAcceptEncoding ?? request.headers.get("accept-encoding");
+  return call.request.cf?.clientAcceptEncoding ?? call.headers.get("accept-encoding");
 }
 
 function peer(call) {

@@ -7,6 +7,8 @@
 class Call {
   constructor(request, env, ctx) {
     this.request = request;
+    // Each look at the request's own property makes the platform look it up again.
+    this.headers = request.headers;
     this.env = env;
     this.ctx = ctx;
   }
@@ -78,7 +80,7 @@ class Instance {
 
   #fail(call, error) {
     this.poisoned = true;
-    const id = call.request.headers.get("cf-ray") ?? crypto.randomUUID().replaceAll("-", "");
+    const id = call.headers.get("cf-ray") ?? crypto.randomUUID().replaceAll("-", "");
     console.error(`rimward: request ${id} failed: ${this.#panic ?? error?.stack ?? error}`);
     this.#panic = null;
     return failure(id);

@@ -71,7 +71,10 @@ function matches(condition, etag) {
 export default {
   async fetch(request, env) {
     manifest ??= await manifestOf(env);
-    const { url, headers } = request;
+    const { method, url, headers } = request;
+    if (method !== "GET" && method !== "HEAD") {
+      return new Response("method not allowed", { status: 405, headers: { allow: "GET, HEAD", "cache-control": "no-store" } });
+    }
     const path = url.slice(url.indexOf("/", 8)).split("?")[0];
     const forms = manifest.get(path);
     if (forms === undefined) return new Response("not found", { status: 404, headers: { "cache-control": "no-store" } });
@@ -87,6 +90,6 @@ export default {
     }
     if (headers.has("range")) throw new Error("left out of this comparison");
     const body = kept.get(form.path) ?? (await load(env, form.path));
-    return new Response(body, { headers: fields, encodeBody: "manual" });
+    return new Response(method === "HEAD" ? null : body, { headers: fields, encodeBody: "manual" });
   },
 };
