@@ -2,6 +2,7 @@
 
 mod browser;
 mod chromium;
+mod commands;
 mod origin;
 mod published;
 mod runtime;

@@ -35,6 +35,11 @@ pub fn run(args: &BuildArgs) -> Ended {
         Err(PlanError::Settings(findings)) => return errors(&talk, args, &findings),
         Err(PlanError::Unreadable(why)) => return trouble(&talk, why),
     };
+    // A release must not be deployed with bindings that would make its private files public.
+    findings.extend(super::check::wrangler_toml(&plan).unwrap_or_default());
+    if findings.iter().any(|finding| finding.severity == Severity::Error) {
+        return errors(&talk, args, &findings);
+    }
     match pipeline::build(&plan, &Real, &|stage| talk.stage(stage), SystemTime::now()) {
         Ok(built) => {
             findings.extend(built.findings.iter().cloned());

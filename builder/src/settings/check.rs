@@ -2,7 +2,7 @@
 
 use rimward_edge::config::{ClientAddress, DocumentSettings, Settings, Site};
 
-use super::build::BuildSettings;
+use super::build::{AssetsFrom, BuildSettings};
 use super::findings::Findings;
 use super::raw::{RawAddressHeader, RawBuild, RawClientAddress, RawDocument, RawSettings, RawSite};
 use super::routing;
@@ -90,8 +90,18 @@ fn document(raw: Option<&RawDocument>) -> DocumentSettings {
 
 fn build(raw: &RawSettings, base: &str, findings: &mut Findings<'_>) -> BuildSettings {
     let mut build = BuildSettings { base: base.to_owned(), ..BuildSettings::default() };
-    if let Some(assets) = raw.site.value().and_then(|site| site.assets.value()) {
-        build.assets = assets.0;
+    if let Some(assets) = raw.site.value().and_then(|site| site.assets.given()) {
+        build.assets = assets.value.0;
+        if build.assets == AssetsFrom::Platform {
+            let lines = format!("`{base}assets/*` and `  Cache-Control: public, max-age=31536000, immutable`");
+            findings
+                .warning(
+                    "slow-assets",
+                    &assets.span,
+                    "the platform makes browsers ask for each asset again at each visit",
+                )
+                .hint(format!("write a file `_headers` into `output` of `[build]`: {lines}"));
+        }
     }
     let Some(raw) = raw.build.value() else { return build };
     folders(raw, &mut build, findings);

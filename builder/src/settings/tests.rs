@@ -39,7 +39,7 @@ fn every_key_reaches_its_place() {
         name = "shop"
         hosts = ["Shop.Example.com", "www.example.com"]
         base = "/shop"
-        assets = "platform"
+        assets = "worker"
         client_address = { header = "X-Real-IP", trusted_proxies = ["10.0.0.0/8", "::1"] }
         [build]
         source = "web/dist/"
@@ -105,7 +105,7 @@ fn every_key_reaches_its_place() {
     assert_eq!(settings.routes[0].cors, Some(cors));
     let expected = BuildSettings {
         base: "/shop/".to_owned(),
-        assets: AssetsFrom::Platform,
+        assets: AssetsFrom::Worker,
         source: "web/dist".to_owned(),
         output: "out".to_owned(),
         encodings: vec![Coding::Zstd, Coding::Br],
@@ -147,6 +147,13 @@ fn an_environment_overrides_keys_and_replaces_lists() {
     assert_eq!(staging.headers[0].path.as_str(), "/x");
     assert_eq!(file.envs["preview"], file.settings);
     assert_eq!(meaning(TWO_ENVS, None).build.source, "dist");
+}
+
+#[test]
+fn assets_from_the_platform_come_with_a_warning() {
+    let (compiled, findings) = compile("[site]\nassets = \"platform\"\n", "rimward.toml", None);
+    assert_eq!(compiled.unwrap().build.assets, AssetsFrom::Platform);
+    assert_eq!(findings.iter().map(|finding| finding.code).collect::<Vec<_>>(), ["slow-assets"]);
 }
 
 #[test]

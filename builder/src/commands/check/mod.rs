@@ -69,17 +69,22 @@ fn wrangler(plan: &Plan) -> Vec<Diagnostic> {
             ];
         }
     }
+    wrangler_toml(plan).unwrap_or_else(|| {
+        let text = "there is none: the site cannot be deployed by wrangler";
+        let missing = Diagnostic::warning(WRANGLER_FILE, "missing-file", text);
+        vec![missing.hint("`rimward init` writes it; `rimward serve` does not need it")]
+    })
+}
+
+/// What is wrong with a project's `wrangler.toml`; `None` where there is none.
+pub(super) fn wrangler_toml(plan: &Plan) -> Option<Vec<Diagnostic>> {
     match std::fs::read_to_string(plan.project.join(WRANGLER_FILE)) {
-        Ok(text) => settings::check_wrangler(&text, &plan.settings),
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => vec![
-            Diagnostic::warning(
-                WRANGLER_FILE,
-                "missing-file",
-                "there is none: the site cannot be deployed by wrangler",
-            )
-            .hint("`rimward init` writes it; `rimward serve` does not need it"),
-        ],
-        Err(error) => vec![Diagnostic::error(WRANGLER_FILE, "unreadable", format!("could not read it: {error}"))],
+        Ok(text) => Some(settings::check_wrangler(&text, &plan.settings)),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => None,
+        Err(error) => Some(vec![
+            Diagnostic::error(WRANGLER_FILE, "unreadable", format!("could not read it: {error}"))
+                .hint("it must be a text that this user may read"),
+        ]),
     }
 }
 

@@ -44,8 +44,7 @@ pub(super) fn wrangler(project: &Project) -> String {
          no_bundle = true\n\
          compatibility_date = {COMPATIBILITY_DATE:?}\n\
          compatibility_flags = {COMPATIBILITY_FLAGS:?}\n\n\
-         # With other values files under `_rimward/` would be public: `rimward check` says so.\n{}\n\n\
-         [[rules]]\ntype = \"CompiledWasm\"\nglobs = [\"**/*.wasm\"]\n",
+         # With other values files under `_rimward/` would be public: `rimward build` and `check` refuse them.\n{}\n",
         project.name,
         worker::FOLDER,
         worker::ENTRY,

@@ -1,0 +1,140 @@
+//! The program as a person uses it in a project of theirs: init, build, check, serve. No cargo, no source of Rimward's.
+
+use std::fs;
+use std::io::{Read as _, Write as _};
+use std::net::{TcpListener, TcpStream};
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output, Stdio};
+use std::time::{Duration, Instant};
+
+/// The program with the Worker inside.
+#[track_caller]
+fn rimward() -> PathBuf {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../target/release/rimward");
+    assert!(path.exists(), "`target/release/rimward` is missing: run `make build` first");
+    path.canonicalize().unwrap()
+}
+
+#[track_caller]
+fn workerd() -> PathBuf {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../node_modules/.bin/workerd");
+    assert!(path.exists(), "`node_modules/.bin/workerd` is missing: run `npm ci` first");
+    path.canonicalize().unwrap()
+}
+
+/// A small project of Vite's, its bundler already run.
+fn project() -> tempfile::TempDir {
+    let folder = tempfile::tempdir().unwrap();
+    for (name, text) in [
+        ("package.json", r#"{"name":"@team/shop","devDependencies":{"vite":"8"},"scripts":{"build":"vite build"}}"#),
+        (".gitignore", "node_modules\ndist"),
+        ("dist/index.html", "<!doctype html><title>shop</title><p>hello"),
+        ("dist/robots.txt", "User-agent: *\n"),
+    ] {
+        let path = folder.path().join(name);
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(path, text).unwrap();
+    }
+    folder
+}
+
+fn run(project: &Path, arguments: &[&str]) -> Output {
+    let mut command = Command::new(rimward());
+    command.args(arguments).current_dir(project).env_remove("RIMWARD_ENV").output().unwrap()
+}
+
+#[track_caller]
+fn check(output: &Output, status: i32, said: &[&str]) {
+    let text = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(status), "{text}");
+    for line in said {
+        assert!(text.contains(line), "`{line}` was not said: {text}");
+    }
+}
+
+#[test]
+fn a_project_is_begun_built_and_checked() {
+    let folder = project();
+    let project = folder.path();
+    let began = run(project, &["init"]);
+    check(&began, 0, &["found Vite", "wrote rimward.toml", "wrote wrangler.toml", "npm run build && rimward build"]);
+    assert_eq!(fs::read_to_string(project.join(".gitignore")).unwrap(), "node_modules\ndist\n.rimward/\npublic/\n");
+    check(&run(project, &["init"]), 2, &["rimward.toml` is there already"]);
+
+    check(&run(project, &["build"]), 0, &["published in `public`"]);
+    assert!(
+        project.join(".rimward/worker/rimward.js").is_file() && project.join(".rimward/worker/rimward.wasm").is_file()
+    );
+
+    let checked = run(project, &["check", "--json"]);
+    check(&checked, 0, &[]);
+    let report: serde_json::Value = serde_json::from_slice(&checked.stdout).unwrap();
+    assert_eq!(report["findings"], serde_json::json!([]));
+    assert_eq!(report["builds"], serde_json::json!({ "agree": true, "differing": [] }));
+}
+
+#[test]
+fn bindings_that_would_make_private_files_public_fail_build_and_check() {
+    let folder = project();
+    let project = folder.path();
+    check(&run(project, &["init"]), 0, &[]);
+    let path = project.join("wrangler.toml");
+    let text = fs::read_to_string(&path).unwrap().replace("run_worker_first = true", "run_worker_first = false");
+    fs::write(&path, text).unwrap();
+    for command in ["build", "check"] {
+        let said = ["files under `_rimward/` would be public", "hint: write run_worker_first = true"];
+        check(&run(project, &[command]), 1, &said);
+    }
+    assert!(!project.join("public/_rimward/releases.json").exists());
+}
+
+#[test]
+fn a_wrangler_file_that_is_there_is_left_alone() {
+    let folder = project();
+    fs::write(folder.path().join("wrangler.toml"), "name = \"own\"\n").unwrap();
+    check(&run(folder.path(), &["init"]), 0, &["was left alone; it needs a change", "there is no `[assets]`"]);
+    assert_eq!(fs::read_to_string(folder.path().join("wrangler.toml")).unwrap(), "name = \"own\"\n");
+}
+
+/// Asks until there is an answer.
+fn ask(port: u16) -> Option<String> {
+    let until = Instant::now() + Duration::from_secs(30);
+    while Instant::now() < until {
+        if let Ok(mut stream) = TcpStream::connect(("127.0.0.1", port)) {
+            let mut answer = String::new();
+            write!(stream, "GET /robots.txt HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n").unwrap();
+            if stream.read_to_string(&mut answer).is_ok() && !answer.is_empty() {
+                return Some(answer);
+            }
+        }
+        std::thread::sleep(Duration::from_millis(50));
+    }
+    None
+}
+
+#[test]
+fn serve_answers_and_ends_with_everything_that_it_started() {
+    let folder = project();
+    let project = folder.path();
+    check(&run(project, &["serve"]), 2, &["there is no release in", "hint: make one with `rimward build`"]);
+    check(&run(project, &["build"]), 0, &[]);
+
+    let taken = TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = taken.local_addr().unwrap().port();
+    let workerd = workerd();
+    let arguments = ["serve", "--workerd", workerd.to_str().unwrap(), "--port", &port.to_string()];
+    check(&run(project, &arguments), 2, &[&format!("port {port} of 127.0.0.1 is taken")]);
+    drop(taken);
+
+    let mut command = Command::new(rimward());
+    let serving = command.args(arguments).current_dir(project).env_remove("RIMWARD_ENV").stderr(Stdio::piped());
+    let serving = serving.spawn().unwrap();
+    let answer = ask(port);
+    let ended = Command::new("kill").arg(serving.id().to_string()).status().unwrap();
+    let output = serving.wait_with_output().unwrap();
+    assert!(ended.success());
+    check(&output, 0, &["serving `public`: http://localhost:"]);
+    let answer = answer.expect("an answer");
+    assert!(answer.starts_with("HTTP/1.1 200") && answer.contains("User-agent: *"), "{answer}");
+    assert!(TcpStream::connect(("127.0.0.1", port)).is_err(), "workerd runs on");
+}
