@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use crate::diagnostic::{Diagnostic, Severity};
 use crate::fs::Files;
 use crate::manifest;
-use crate::settings::{BuildSettings, Compiled};
+use crate::settings::{self, BuildSettings, Compiled};
 
 /// What a build is to do.
 #[derive(Debug, Clone)]
@@ -68,7 +68,7 @@ pub enum PlanError {
 
 /// Reads the settings and makes a plan. Warnings about the settings come beside it.
 pub fn plan(files: &dyn Files, choices: &Choices) -> Result<(Plan, Vec<Diagnostic>), PlanError> {
-    let config = choices.here.join(choices.config.as_deref().unwrap_or(Path::new("rimward.toml")));
+    let config = choices.here.join(choices.config.as_deref().unwrap_or(Path::new(settings::FILE_NAME)));
     let text = match files.read(&config) {
         Ok(bytes) => String::from_utf8(bytes)
             .map_err(|_| PlanError::Unreadable(format!("`{}` is not UTF-8", config.display())))?,
@@ -77,7 +77,7 @@ pub fn plan(files: &dyn Files, choices: &Choices) -> Result<(Plan, Vec<Diagnosti
         Err(error) => return Err(PlanError::Unreadable(format!("could not read `{}`: {error}", config.display()))),
     };
     let called = config.strip_prefix(&choices.here).unwrap_or(&config).display().to_string();
-    let (compiled, mut findings) = defaults();
+    let (compiled, mut findings) = settings::compile(&text, &called, choices.env.as_deref());
     let Some(Compiled { file, build }) = compiled else { return Err(PlanError::Settings(findings)) };
     if choices.strictness == Strictness::Strict && !findings.is_empty() {
         findings.iter_mut().for_each(|finding| finding.severity = Severity::Error);
@@ -110,19 +110,4 @@ fn overlap(plan: &Plan) -> Option<Diagnostic> {
         Diagnostic::error(plan.source_called.clone(), "folders-overlap", message)
             .hint("give `[build] source` and `[build] output` two separate folders")
     })
-}
-
-fn defaults() -> (Option<Compiled>, Vec<Diagnostic>) {
-    use rimward_edge::config::{DocumentSettings, Settings, SettingsFile, Site};
-    let build = BuildSettings::default();
-    let settings = Settings {
-        site: Site { name: "site".to_owned(), hosts: Vec::new(), base: build.base.clone(), client_address: None },
-        document: DocumentSettings { fallback: Some("index.html".to_owned()), cache_control: "no-cache".to_owned() },
-        headers: Vec::new(),
-        redirects: Vec::new(),
-        pools: std::collections::BTreeMap::new(),
-        routes: Vec::new(),
-    };
-    let file = SettingsFile { format: 1, env: None, settings, envs: std::collections::BTreeMap::new() };
-    (Some(Compiled { file, build }), Vec::new())
 }

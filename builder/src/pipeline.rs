@@ -17,6 +17,7 @@ use crate::name;
 use crate::publish::{self, Earlier, Place, PublishError, Published};
 use crate::report::{self, Report};
 use crate::scan::{self, Snapshot};
+use crate::settings;
 use crate::threads;
 
 /// Where a build is; shown to whoever waits.
@@ -114,7 +115,10 @@ pub fn make(
     progress(Stage::Scan);
     let (sources, snapshot) = scan::scan(files, &plan.source, &plan.source_called).map_err(BuildError::Source)?;
     let base = &plan.settings.base;
-    let (headers, redirects) = (Vec::new(), Vec::new());
+    let (headers, found) = settings::parse_headers(sources.headers.as_deref().unwrap_or_default(), base);
+    findings.extend(found);
+    let (redirects, found) = settings::parse_redirects(sources.redirects.as_deref().unwrap_or_default(), base);
+    findings.extend(found);
 
     progress(Stage::Link);
     let (graph, found) = unlinked(&sources);
