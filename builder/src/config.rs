@@ -2,6 +2,8 @@
 
 use std::path::{Path, PathBuf};
 
+use rimward_edge::config::{Settings, SettingsFile};
+
 use crate::diagnostic::{Diagnostic, Severity};
 use crate::fs::Files;
 use crate::manifest;
@@ -22,6 +24,8 @@ pub struct Plan {
     pub state: PathBuf,
     /// Checked.
     pub settings: BuildSettings,
+    /// `[site] hosts`: absolute URLs of these are the app's own.
+    pub hosts: Vec<String>,
     /// The edge's settings, as they are written.
     pub settings_file: Vec<u8>,
     /// Threads; 0: one for each processor.
@@ -91,6 +95,7 @@ pub fn plan(files: &dyn Files, choices: &Choices) -> Result<(Plan, Vec<Diagnosti
         output: project.join(&build.output),
         state: project.join(".rimward"),
         settings: build,
+        hosts: settings_of(&file, choices.env.as_deref()).site.hosts.clone(),
         settings_file: manifest::json(&file),
         jobs: choices.jobs,
         strictness: choices.strictness,
@@ -100,6 +105,10 @@ pub fn plan(files: &dyn Files, choices: &Choices) -> Result<(Plan, Vec<Diagnosti
         Some(finding) => Err(PlanError::Settings(vec![finding])),
         None => Ok((plan, findings)),
     }
+}
+
+fn settings_of<'a>(file: &'a SettingsFile, env: Option<&str>) -> &'a Settings {
+    env.and_then(|env| file.envs.get(env)).unwrap_or(&file.settings)
 }
 
 /// Source and output inside one another would publish releases in releases.

@@ -10,7 +10,7 @@ use crate::config::{Plan, Strictness};
 use crate::diagnostic::{Diagnostic, Severity};
 use crate::encode;
 use crate::fs::Files;
-use crate::link;
+use crate::link::{self, names::NameOptions};
 use crate::manifest::{self, Compressed, Release, Rules};
 use crate::minify;
 use crate::name;
@@ -166,6 +166,22 @@ pub fn disagreements(plan: &Plan, files: &dyn Files) -> Result<Vec<String>, Buil
     differ.sort();
     differ.dedup();
     Ok(differ)
+}
+
+/// What the settings, the bundler and the release before say about names.
+pub fn name_options(plan: &Plan, files: &dyn Files, sources: &scan::Sources, earlier: &Earlier) -> NameOptions {
+    let kept = |path: &&scan::SourcePath| {
+        let path = format!("/{path}");
+        plan.settings.keep_names.iter().any(|pattern| pattern.matches(&path).is_some())
+    };
+    NameOptions {
+        base: plan.settings.base.clone(),
+        hosts: plan.hosts.clone(),
+        keep_names: sources.files.keys().filter(kept).map(|path| globset::escape(path.as_str())).collect(),
+        grammar: None,
+        bundler_manifest: scan::bundler_manifest(files, &plan.source),
+        previous: earlier.files(),
+    }
 }
 
 /// Every file under the name that it has.

@@ -97,6 +97,12 @@ pub fn scan(files: &dyn Files, root: &Path, called: &str) -> Result<(Sources, Sn
     if diagnostics.is_empty() { Ok((sources, snapshot)) } else { Err(diagnostics) }
 }
 
+/// The text of Vite's manifest, which is not published: it tells files of the same name apart.
+pub fn bundler_manifest(files: &dyn Files, root: &Path) -> Option<String> {
+    let bytes = files.read(&root.join(".vite/manifest.json")).ok()?;
+    (bytes.len() as u64 <= LARGEST_FILE).then(|| String::from_utf8(bytes).ok())?
+}
+
 /// What changed in the folder since it was read: a bundler that is still writing must not be published half.
 pub fn changes(files: &dyn Files, root: &Path, called: &str, before: &Snapshot) -> Vec<Diagnostic> {
     let found = match files.walk(root, &is_published) {

@@ -1,6 +1,7 @@
 //! End-to-end and whole-program tests: one binary, one module a subject.
 
 mod browser;
+mod build;
 mod chromium;
 mod commands;
 mod origin;

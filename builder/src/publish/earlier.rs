@@ -5,7 +5,7 @@ use std::io;
 use std::path::Path;
 
 use rimward_edge::release::manifest::{
-    Coding, Content, FORMAT, Manifest, PRIVATE_FOLDER, RELEASES_PATH, Releases, Retained, document_path, manifest_path,
+    Asset, Coding, Content, FORMAT, Manifest, PRIVATE_FOLDER, RELEASES_PATH, Releases, Retained, document_path, manifest_path,
 };
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
@@ -13,6 +13,7 @@ use serde::de::DeserializeOwned;
 use super::PublishError;
 use crate::digest::Digest;
 use crate::fs::Files;
+use crate::link::names::PreviousFile;
 use crate::scan::SourcePath;
 
 /// The releases that are published.
@@ -37,6 +38,17 @@ impl Earlier {
     /// The id of the release that answers.
     pub fn current_id(&self) -> Option<&str> {
         self.current.as_deref()
+    }
+
+    /// The files of the release that answers, by which files of the same name are told apart.
+    pub fn files(&self) -> Vec<PreviousFile> {
+        let assets = self.current().into_iter().flat_map(|manifest| &manifest.assets);
+        let file = |(logical, asset): (&String, &Asset)| PreviousFile {
+            logical: logical.clone(),
+            digest: None,
+            imports: asset.imports.clone(),
+        };
+        assets.map(file).collect()
     }
 
     /// Newest first.
