@@ -84,7 +84,9 @@ pub fn plan(files: &dyn Files, choices: &Choices) -> Result<(Plan, Vec<Diagnosti
     let (compiled, mut findings) = settings::compile(&text, &called, choices.env.as_deref());
     let Some(Compiled { file, build }) = compiled else { return Err(PlanError::Settings(findings)) };
     if choices.strictness == Strictness::Strict && !findings.is_empty() {
-        findings.iter_mut().for_each(|finding| finding.severity = Severity::Error);
+        for finding in &mut findings {
+            finding.severity = Severity::Error;
+        }
         return Err(PlanError::Settings(findings));
     }
     let project = config.parent().unwrap_or(&choices.here).to_owned();

@@ -33,7 +33,8 @@ impl Digest {
 
     /// Lower-case hexadecimal.
     pub fn hex(&self) -> String {
-        self.0.iter().map(|byte| format!("{byte:02x}")).collect()
+        let digit = |value: u8| char::from(b"0123456789abcdef"[usize::from(value)]);
+        self.0.iter().flat_map(|byte| [digit(byte >> 4), digit(byte & 15)]).collect()
     }
 
     /// What stands in names: the first characters of the digest as a number in base 36, with its leading zeros.

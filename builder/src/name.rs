@@ -61,6 +61,7 @@ pub struct AssetName {
 }
 
 /// Names all files. Warnings come beside the result; errors instead of it.
+#[allow(clippy::needless_pass_by_value, reason = "a stage takes what the stage before it made")]
 pub fn name(minimal: Minimal, source_maps: SourceMaps) -> Result<(Named, Vec<Diagnostic>), Vec<Diagnostic>> {
     let nodes = &minimal.graph.nodes;
     let published_maps = match source_maps {

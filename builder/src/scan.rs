@@ -6,7 +6,7 @@
 mod kind;
 mod names;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::io;
 use std::path::Path;
@@ -141,9 +141,8 @@ fn changed(path: &str) -> Diagnostic {
 fn is_published(path: &Path) -> bool {
     let mut segments = path.components().map(|segment| segment.as_os_str().as_encoded_bytes());
     match segments.next() {
-        Some(b".well-known") => true,
+        None | Some(b".well-known") => true,
         Some(first) => !first.starts_with(b".") && segments.all(|segment| !segment.starts_with(b".")),
-        None => true,
     }
 }
 
@@ -195,14 +194,14 @@ fn add(sources: &mut Sources, path: SourcePath, bytes: Vec<u8>) {
 /// bundler's names for ever, under names that our own encodings take.
 fn leave_out_compressed_copies(sources: &mut Sources) {
     let is_copy = |source: &&Source| {
-        let (original, packed) = match source.path.as_str().rsplit_once('.') {
-            Some((original, extension @ ("gz" | "br" | "zst"))) => (original, extension),
-            _ => return false,
+        let Some((original, packed @ ("gz" | "br" | "zst"))) = source.path.as_str().rsplit_once('.') else {
+            return false;
         };
         let original = SourcePath::parse(original).and_then(|path| sources.files.get(&path));
         original.is_some_and(|original| kind::unpacks_to(packed, &source.bytes, &original.bytes))
     };
-    let copies: Vec<SourcePath> = sources.files.values().filter(is_copy).map(|source| source.path.clone()).collect();
+    let copies: BTreeSet<SourcePath> =
+        sources.files.values().filter(is_copy).map(|source| source.path.clone()).collect();
     sources.files.retain(|path, _| !copies.contains(path));
 }
 

@@ -80,7 +80,10 @@ fn a_second_release_keeps_the_first_and_says_what_changed() {
     assert_ne!(releases.releases[0].id, releases.releases[1].id);
     let same = |line: &&rimward::report::Line| line.change == rimward::report::Change::Same;
     assert_eq!(built.report.files.iter().filter(same).count(), built.report.files.len() - 1);
-    assert_eq!(built.report.files.iter().find(|line| !same(line)).map(|line| line.logical.as_str()), Some("robots.txt"));
+    assert_eq!(
+        built.report.files.iter().find(|line| !same(line)).map(|line| line.logical.as_str()),
+        Some("robots.txt")
+    );
 }
 
 #[test]

@@ -46,7 +46,9 @@ pub(super) fn fill(
         if is_circle {
             work.circle(&group);
         } else {
-            group.iter().for_each(|&unit| work.leaf(unit));
+            for &unit in &group {
+                work.leaf(unit);
+            }
         }
     }
     let failed = work.findings.iter().any(|finding| finding.severity == Severity::Error);
@@ -68,12 +70,11 @@ impl<'a> Work<'a> {
         for path in members {
             self.finish(path);
         }
-        let digest = match members {
-            [path] => Digest::of(&self.filled.bytes(path)),
-            _ => {
-                let bytes: Vec<Arc<[u8]>> = members.iter().map(|path| self.filled.bytes(path)).collect();
-                Digest::of_pieces(bytes.iter().map(|bytes| &**bytes))
-            }
+        let digest = if let [path] = members {
+            Digest::of(&self.filled.bytes(path))
+        } else {
+            let bytes: Vec<Arc<[u8]>> = members.iter().map(|path| self.filled.bytes(path)).collect();
+            Digest::of_pieces(bytes.iter().map(|bytes| &**bytes))
         };
         self.filled.fingerprints.insert(unit, digest.fingerprint());
     }

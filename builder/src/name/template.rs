@@ -43,11 +43,11 @@ impl<'a> Template<'a> {
                 from = at + 1;
                 continue;
             };
-            pieces.extend([Piece::Bytes(text[done..at].as_bytes()), Piece::Hole(meaning)]);
+            pieces.extend([Piece::Bytes(&text.as_bytes()[done..at]), Piece::Hole(meaning)]);
             done = at + length;
             from = done;
         }
-        pieces.extend([Piece::Bytes(text[done..].as_bytes()), Piece::Bytes(behind.as_bytes())]);
+        pieces.extend([Piece::Bytes(&text.as_bytes()[done..]), Piece::Bytes(behind.as_bytes())]);
         Template { pieces }
     }
 

@@ -5,7 +5,8 @@ use std::io;
 use std::path::Path;
 
 use rimward_edge::release::manifest::{
-    Asset, Coding, Content, FORMAT, Manifest, PRIVATE_FOLDER, RELEASES_PATH, Releases, Retained, document_path, manifest_path,
+    Asset, Coding, Content, FORMAT, Manifest, PRIVATE_FOLDER, RELEASES_PATH, Releases, Retained, document_path,
+    manifest_path,
 };
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
