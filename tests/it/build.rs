@@ -242,8 +242,9 @@ fn mistakes_have_their_exit_status() {
     project.write("rimward.toml", b"[build]\nsauce = \"dist\"\n");
     said(&project.run(&["build"]), 1, &["sauce", "rimward.toml:2:1"]);
     project.write("rimward.toml", b"[build]\noutput = \"dist/public\"\n");
-    said(&project.run(&["build"]), 1, &["lie in one another"]);
+    said(&project.run(&["build"]), 1, &["must be folders apart"]);
     fs::remove_file(project.path("rimward.toml")).expect("the file goes");
+    said(&project.run(&["build", "public/inside"]), 1, &["lie in one another"]);
 
     said(&project.run(&["build"]), 0, &[]);
     let list = "public/_rimward/releases.json";
