@@ -136,7 +136,7 @@ impl Place {
         let before = &text.as_bytes()[..offset.min(text.len())];
         let line_start = before.iter().rposition(|&byte| byte == b'\n').map_or(0, |at| at + 1);
         let characters = |bytes: &[u8]| bytes.iter().filter(|&&byte| byte & 0xC0 != 0x80).count();
-        let newlines = before.iter().filter(|&&byte| byte == b'\n').count();
+        let newlines = text[..text.floor_char_boundary(offset)].matches('\n').count();
         let saturate = |count: usize| u32::try_from(count).unwrap_or(u32::MAX);
         Place { line: saturate(newlines + 1), column: saturate(characters(&before[line_start..]) + 1) }
     }

@@ -31,7 +31,7 @@ pub fn compile(text: &str, file: &str, env: Option<&str>) -> (Option<Compiled>, 
         findings.retain(|finding| stands_alone(finding, &syntax));
     }
     findings.append(&mut syntax);
-    findings.sort_by(|a, b| a.place.cmp(&b.place));
+    findings.sort_by_key(|finding| finding.place);
     let compiled = choose(meanings, file, env, &mut findings);
     let wrong = findings.iter().any(|finding| finding.severity == Severity::Error);
     (compiled.filter(|_| !wrong), findings)
@@ -144,21 +144,23 @@ fn choose(meanings: Meanings, file: &str, env: Option<&str>, findings: &mut Vec<
     let Meanings { plain: (settings, build), envs } = meanings;
     let build = match env {
         None => build,
-        Some(name) => match envs.get(name) {
-            Some((_, build)) => build.clone(),
-            None => {
-                let names: Vec<&str> = envs.keys().map(String::as_str).collect();
-                let hint = match closest(name, names.iter().copied()) {
-                    Some(meant) => format!("did you mean `{meant}`?"),
-                    None if names.is_empty() => format!("add `[env.{name}]`, or leave --env and RIMWARD_ENV out"),
-                    None => format!("the environments are {}", quoted_list(&names)),
-                };
-                let message = format!("there is no `[env.{name}]`");
-                findings.push(Diagnostic::error(file, "unknown-name", message).hint(hint));
+        Some(name) => {
+            let Some((_, build)) = envs.get(name) else {
+                findings.push(no_environment(name, &envs.keys().map(String::as_str).collect::<Vec<_>>(), file));
                 return None;
-            }
-        },
+            };
+            build.clone()
+        }
     };
     let envs = envs.into_iter().map(|(name, (settings, _))| (name, settings)).collect();
     Some(Compiled { file: SettingsFile { format: FORMAT, env: env.map(str::to_owned), settings, envs }, build })
+}
+
+fn no_environment(name: &str, names: &[&str], file: &str) -> Diagnostic {
+    let hint = match closest(name, names.iter().copied()) {
+        Some(meant) => format!("did you mean `{meant}`?"),
+        None if names.is_empty() => format!("add `[env.{name}]`, or leave --env and RIMWARD_ENV out"),
+        None => format!("the environments are {}", quoted_list(names)),
+    };
+    Diagnostic::error(file, "unknown-name", format!("there is no `[env.{name}]`")).hint(hint)
 }

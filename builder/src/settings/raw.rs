@@ -1,5 +1,7 @@
 //! `rimward.toml` as it is written: every table, every key. The doc comments are the schema's descriptions.
 
+#![allow(clippy::doc_markdown, clippy::doc_link_with_quotes, reason = "descriptions quote values as TOML does")]
+
 use std::ops::Range;
 
 use rimward_edge::release::manifest::Coding;
@@ -263,7 +265,7 @@ impl FromToml for RawFields {
             return None;
         };
         let mut fields = Vec::new();
-        for (key, value) in table.iter() {
+        for (key, value) in table {
             let name = match FieldName::parse(key.get_ref()) {
                 Ok(name) => Some(Located { value: name, span: key.span() }),
                 Err(refusal) => {

@@ -69,7 +69,7 @@ pub(super) fn misses_base(pattern: &Pattern, base: &str) -> bool {
     let literal_end = text.find('*').into_iter().chain(text.find("/:").map(|at| at + 1)).min();
     let literal = &text[..literal_end.unwrap_or(text.len())];
     let inside = literal.starts_with(base) || literal == base.trim_end_matches('/');
-    !inside && !(literal_end.is_some() && base.starts_with(literal))
+    !inside && (literal_end.is_none() || !base.starts_with(literal))
 }
 
 /// What to write instead of a text that is no pattern.

@@ -139,7 +139,7 @@ pub(super) fn read_table<'v, 'i, T: Table>(
         wrong_type(value, span, what, "a table", findings).hint(format!("write it as `{}`", T::TITLE));
         return None;
     };
-    for (key, value) in table.iter() {
+    for (key, value) in table {
         let name = key.get_ref().as_ref();
         if T::KEYS.contains(&name) {
             continue;
