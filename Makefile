@@ -2,7 +2,7 @@
 
 SHELL := /bin/sh
 .DELETE_ON_ERROR:
-.PHONY: help build worker worker-probe demo test lint bench bench-edge clean apps chromium
+.PHONY: help build worker worker-probe demo test lint bench bench-builder bench-edge clean apps chromium
 
 help: ## This list.
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 20
@@ -117,6 +117,23 @@ lint: .tools/wasm-target ## Formatting, clippy for both targets, documentation.
 	@cargo clippy --quiet --locked --workspace --all-targets -- --deny warnings
 	@cargo clippy --quiet --locked -p rimward-edge --target wasm32-unknown-unknown -- --deny warnings
 	@RUSTDOCFLAGS="--deny warnings" cargo doc --quiet --locked --workspace --no-deps
+
+# Pairs: what a bundler wrote without minifying, or else as it comes; the same as it comes.
+BENCH_APPS := tests/app/dist-plain tests/app/dist target/apps/vite target/apps/vite target/apps/webpack target/apps/webpack \
+    target/apps/esbuild target/apps/esbuild
+
+bench: bench-builder
+
+bench-builder: tests/app/dist/index.html tests/app/dist-plain/index.html $(patsubst %,%/index.html,$(sort $(filter target/%,$(BENCH_APPS)))) ## The builder against esbuild, the C brotli, bundlers' own minifiers.
+	@mkdir -p target/bench
+	@cargo bench --quiet --locked -p rimward --bench builder -- compare \
+	    $(CURDIR)/tests/bundlers/node_modules/esbuild/bin/esbuild $(CURDIR)/bench/builder/brotli.mjs \
+	    $(CURDIR)/target/bench/builder.json $(abspath $(BENCH_APPS))
+
+tests/app/dist-plain/index.html: tests/app/node_modules/.package-lock.json $(APP_SOURCES)
+	@echo "Building tests/app with Vite, unminified"
+	@cd tests/app && npm run --silent build:plain -- --logLevel error
+	@touch $@
 
 chromium:
 	@tests/chromium.sh

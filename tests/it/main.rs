@@ -7,6 +7,7 @@ mod commands;
 mod origin;
 mod published;
 mod runtime;
+mod script;
 mod serve;
 mod settings;
 mod shell;
