@@ -127,7 +127,7 @@ bench: bench-builder
 bench-builder: tests/app/dist/index.html tests/app/dist-plain/index.html $(patsubst %,%/index.html,$(sort $(filter target/%,$(BENCH_APPS)))) ## The builder against esbuild, the C brotli, bundlers' own minifiers.
 	@mkdir -p target/bench
 	@cargo bench --quiet --locked -p rimward --bench builder -- compare \
-	    $(CURDIR)/tests/bundlers/node_modules/esbuild/bin/esbuild $(CURDIR)/bench/builder/brotli.mjs \
+	    "$$(ls $(CURDIR)/tests/bundlers/node_modules/@esbuild/*/bin/esbuild | head -n 1)" $(CURDIR)/bench/builder/brotli.mjs \
 	    $(CURDIR)/target/bench/builder.json $(abspath $(BENCH_APPS))
 
 tests/app/dist-plain/index.html: tests/app/node_modules/.package-lock.json $(APP_SOURCES)

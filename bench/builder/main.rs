@@ -46,6 +46,7 @@ fn compare(subjects: &Subjects) -> ExitCode {
     let scratch = tempfile::tempdir().expect("a temporary folder");
     let mut figures = Vec::new();
     for (plain, minified) in &subjects.apps {
+        let scratch = tempfile::tempdir_in(scratch.path()).expect("a temporary folder");
         let name = |what: &str| format!("{}: {what}", plain.display());
         figures.push(Figure::at_most(
             0.60,
@@ -97,7 +98,7 @@ fn against_esbuild(subjects: &Subjects, folder: &Path, scratch: &Path) -> f64 {
 fn bytes_ratio(plain: &Path, minified: &Path, scratch: &Path) -> f64 {
     let ours = scratch.join("bytes");
     stages::ask("minify", plain, &ours);
-    let bytes = |folder: &Path| stages::ask("encode", folder, &scratch.join("encoded")).bytes as f64;
+    let bytes = |folder: &Path| stages::ask("encode", folder, &scratch.join("encoded")).bytes;
     bytes(&ours) / bytes(minified)
 }
 

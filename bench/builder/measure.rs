@@ -9,7 +9,7 @@ const TICKS_A_SECOND: f64 = 100.0;
 
 /// One measured figure.
 #[derive(Debug, Serialize)]
-pub struct Figure {
+pub(crate) struct Figure {
     name: String,
     value: f64,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -18,18 +18,18 @@ pub struct Figure {
 
 impl Figure {
     /// A figure with a goal.
-    pub fn at_most(goal: f64, name: String, value: f64) -> Figure {
+    pub(crate) fn at_most(goal: f64, name: String, value: f64) -> Figure {
         Figure { name, value, at_most: Some(goal) }
     }
 
     /// A figure to look at.
-    pub fn of(name: String, value: f64) -> Figure {
+    pub(crate) fn of(name: String, value: f64) -> Figure {
         Figure { name, value, at_most: None }
     }
 }
 
 /// User and system time of a process and its threads, in seconds.
-pub fn cpu_of(command: &mut Command) -> f64 {
+pub(crate) fn cpu_of(command: &mut Command) -> f64 {
     let before = children_ticks();
     let program = command.get_program().to_string_lossy().into_owned();
     let status =
@@ -46,13 +46,13 @@ fn children_ticks() -> f64 {
 }
 
 /// The middle one.
-pub fn middle(mut values: Vec<f64>) -> f64 {
+pub(crate) fn middle(mut values: Vec<f64>) -> f64 {
     values.sort_by(f64::total_cmp);
     values[values.len() / 2]
 }
 
 /// One line a figure.
-pub fn print_table(figures: &[Figure]) {
+pub(crate) fn print_table(figures: &[Figure]) {
     let width = figures.iter().map(|figure| figure.name.len()).max().unwrap_or_default();
     for Figure { name, value, at_most } in figures {
         match at_most {

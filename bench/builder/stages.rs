@@ -19,34 +19,34 @@ use serde::{Deserialize, Serialize};
 
 /// What a stage says of itself.
 #[derive(Debug, Serialize, Deserialize)]
-pub struct Answer {
+pub(crate) struct Answer {
     /// That it wrote or would write.
-    pub bytes: usize,
+    pub(crate) bytes: f64,
     /// The most memory that it had.
-    pub peak_kib: usize,
+    pub(crate) peak_kib: f64,
 }
 
 /// A stage as a process of its own.
-pub fn command(stage: &str, folder: &Path, output: &Path) -> Command {
+pub(crate) fn command(stage: &str, folder: &Path, output: &Path) -> Command {
     let mut command = Command::new(std::env::current_exe().expect("this program"));
     command.args(["stage", stage]).arg(folder).arg(output);
     command
 }
 
 /// Runs a stage and hears its answer.
-pub fn ask(stage: &str, folder: &Path, output: &Path) -> Answer {
+pub(crate) fn ask(stage: &str, folder: &Path, output: &Path) -> Answer {
     let output = command(stage, folder, output).stderr(Stdio::inherit()).output().expect("this program runs");
     serde_json::from_slice(&output.stdout).expect("a stage answers")
 }
 
 /// Scripts and style sheets of a folder.
-pub fn texts(folder: &Path) -> Vec<PathBuf> {
+pub(crate) fn texts(folder: &Path) -> Vec<PathBuf> {
     let files = sources(folder).into_values().filter(is_text);
     files.map(|source| folder.join(source.path.as_str())).collect()
 }
 
 /// Runs one stage in this process.
-pub fn run(stage: &str, folder: &Path, output: &Path) -> ExitCode {
+pub(crate) fn run(stage: &str, folder: &Path, output: &Path) -> ExitCode {
     let bytes = match stage {
         "minify" => write(&minified(folder, &Cache::none()), output),
         "encode" => encoded(sources(folder).into_values().filter(is_text).map(|source| source.bytes), &Cache::none()),
@@ -59,6 +59,7 @@ pub fn run(stage: &str, folder: &Path, output: &Path) -> ExitCode {
         }
         _ => return ExitCode::from(2),
     };
+    let bytes = f64::from(u32::try_from(bytes).expect("an app has less than 4 GB"));
     let answer = Answer { bytes, peak_kib: peak_kib() };
     println!("{}", serde_json::to_string(&answer).expect("an answer is JSON"));
     ExitCode::SUCCESS
@@ -124,7 +125,7 @@ fn encoded<B: AsRef<[u8]> + Sync>(files: impl Iterator<Item = B>, cache: &Cache)
     files.iter().zip(encodings).map(size).sum()
 }
 
-fn peak_kib() -> usize {
+fn peak_kib() -> f64 {
     let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
     let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
     line.and_then(|line| line.trim().strip_suffix(" kB")?.trim().parse().ok()).unwrap_or_default()

@@ -38,10 +38,10 @@ pub(super) fn condemned(mut entries: Vec<Entry>, largest_bytes: u64) -> Vec<Path
     let mut total: u64 = 0;
     entries.retain(|entry| {
         total = total.saturating_add(entry.bytes);
-        match entry.temporary {
-            true => entry.unused_for > ABANDONED_AFTER,
-            false => entry.unused_for > UNUSED_FOR || total > largest_bytes,
+        if entry.temporary {
+            return entry.unused_for > ABANDONED_AFTER;
         }
+        entry.unused_for > UNUSED_FOR || total > largest_bytes
     });
     entries.into_iter().map(|entry| entry.path).collect()
 }

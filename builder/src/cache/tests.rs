@@ -155,7 +155,7 @@ fn a_build_in_which_nothing_changed_writes_nothing() {
     let folder = tempfile::tempdir().expect("a folder");
     Cache::open(folder.path(), now()).store(&key("a"), b"a");
     let entry = entries(folder.path()).remove(0);
-    let touched = now() - days(1) + Duration::from_secs(60);
+    let touched = now() - days(1) + Duration::from_mins(1);
     fs::File::options().append(true).open(&entry).and_then(|file| file.set_modified(touched)).expect("writable");
     let cache = Cache::open(folder.path(), now());
     assert!(cache.find(&key("a")).is_some());

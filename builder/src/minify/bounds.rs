@@ -32,10 +32,10 @@ const MAX_STYLE_DEPTH: usize = 1_000;
 const MAX_PATTERN_DEPTH: usize = 1_000;
 
 fn size(text: &str) -> Result<(), Refusal> {
-    match text.len() > MAX_BYTES {
-        true => Err(Refusal::new(format!("it has more than {} MiB", MAX_BYTES >> 20))),
-        false => Ok(()),
+    if text.len() > MAX_BYTES {
+        return Err(Refusal::new(format!("it has more than {} MiB", MAX_BYTES >> 20)));
     }
+    Ok(())
 }
 
 fn too_deep(offset: usize) -> Refusal {

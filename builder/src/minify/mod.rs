@@ -115,10 +115,12 @@ fn judged_html(input: &Input<'_>) -> Result<Minified, Refusal> {
     Ok(if judge::beats(&minified.text, input.text) { minified } else { as_it_is(input) })
 }
 
+#[allow(clippy::unnecessary_wraps, reason = "the signature of all minifiers")]
 fn judged_svg(input: &Input<'_>) -> Result<Minified, Refusal> {
     Ok(judged(input, svg::shrink(input.text)))
 }
 
+#[allow(clippy::unnecessary_wraps, reason = "the signature of all minifiers")]
 fn judged_json(input: &Input<'_>) -> Result<Minified, Refusal> {
     Ok(judged(input, json::shrink(input.text)))
 }

@@ -103,8 +103,8 @@ fn check(output: &str, source_type: SourceType, input_was_empty: bool) -> Result
     let allocator = Allocator::default();
     let program = parse(&allocator, output, source_type)
         .map_err(|refusal| Refusal::new(format!("the result does not parse: {refusal}")))?;
-    match is_empty(&program) && !input_was_empty {
-        true => Err(Refusal::new("nothing would be left of it")),
-        false => Ok(()),
+    if is_empty(&program) && !input_was_empty {
+        return Err(Refusal::new("nothing would be left of it"));
     }
+    Ok(())
 }

@@ -108,17 +108,18 @@ enum Boundary {
 
 fn boundary(last: Option<Token>, next: Token, newline: bool) -> Boundary {
     let begins_statement = matches!(next, Token::Operand | Token::Word(Word::Name | Word::Prefix | Word::Statement));
+    let ends_statement = match last {
+        Some(Token::Semicolon) => true,
+        Some(Token::CloseBlock) => begins_statement || next == Token::OpenBlock,
+        // A line that could not go on otherwise ends a statement (ECMA-262 §12.10); behind `if (a)` it does not.
+        Some(Token::Operand | Token::Close | Token::Word(Word::Name)) => newline && begins_statement,
+        _ => false,
+    };
     match (last, next) {
         // `if (a) b; else c`: the statement goes on.
         (_, Token::Word(Word::Else)) => Boundary::Expression,
-        (_, Token::Word(Word::Case)) | (Some(Token::Semicolon), _) => Boundary::Statement,
+        _ if ends_statement || next == Token::Word(Word::Case) => Boundary::Statement,
         (Some(Token::Comma), _) => Boundary::Expression,
-        (Some(Token::CloseBlock), Token::OpenBlock) => Boundary::Statement,
-        (Some(Token::CloseBlock), _) if begins_statement => Boundary::Statement,
-        // A line that could not go on otherwise ends a statement (ECMA-262 §12.10); behind `if (a)` it does not.
-        (Some(Token::Operand | Token::Close | Token::Word(Word::Name)), _) if newline && begins_statement => {
-            Boundary::Statement
-        }
         _ => Boundary::None,
     }
 }

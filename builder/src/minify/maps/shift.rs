@@ -90,10 +90,11 @@ impl Position {
                 '\n' | '\u{2028}' | '\u{2029}' => true,
                 _ => false,
             };
-            place = match ends_line {
-                true => Position { line: place.line + 1, column: 0 },
-                false => Position { column: place.column + u32::from(character.len_utf16() == 2) + 1, ..place },
-            };
+            if ends_line {
+                place = Position { line: place.line + 1, column: 0 };
+            } else {
+                place.column += u32::from(character.len_utf16() == 2) + 1;
+            }
         }
         place
     }

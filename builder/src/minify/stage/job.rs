@@ -146,9 +146,10 @@ pub(super) fn attempt(minifier: Minifier, input: &Input<'_>) -> Result<Minified,
 /// The JSON of a `data:` URL.
 fn inline_map(url: &str) -> Option<String> {
     let (head, data) = url.strip_prefix("data:")?.split_once(',')?;
-    let bytes = match head.ends_with(";base64") {
-        true => base64::engine::general_purpose::STANDARD.decode(data).ok()?,
-        false => percent_encoding::percent_decode_str(data).collect(),
+    let bytes = if head.ends_with(";base64") {
+        base64::engine::general_purpose::STANDARD.decode(data).ok()?
+    } else {
+        percent_encoding::percent_decode_str(data).collect()
     };
     String::from_utf8(bytes).ok()
 }

@@ -195,10 +195,8 @@ impl<'a> Lexer<'a> {
 
     fn slash_begins_pattern(&self) -> bool {
         match self.last {
-            None => true,
-            Some(Token::Word(word)) => word != Word::Name,
-            Some(Token::Operand | Token::Close) => false,
-            Some(_) => true,
+            Some(Token::Operand | Token::Close | Token::Word(Word::Name)) => false,
+            None | Some(_) => true,
         }
     }
 
@@ -260,9 +258,8 @@ impl<'a> Lexer<'a> {
         self.at += 1;
         match byte {
             b'(' if self.last_is_control => self.open(Bracket::Control),
-            b'(' | b'[' => self.open(Bracket::Plain),
             b'{' if self.brace_begins_block() => self.open(Bracket::Block),
-            b'{' => self.open(Bracket::Plain),
+            b'(' | b'[' | b'{' => self.open(Bracket::Plain),
             b')' | b']' | b'}' => self.close(),
             b',' => Token::Comma,
             b';' => Token::Semicolon,

@@ -81,7 +81,7 @@ fn minify(text: String) {
             wants_map: true,
             gently: false,
         };
-        drop(minifier::minify(&input))
+        drop(minifier::minify(&input));
     };
     let thread = std::thread::Builder::new().stack_size(STACK_BYTES).spawn(work).expect("a thread");
     assert!(thread.join().is_ok(), "a minifier does not panic");
