@@ -97,7 +97,7 @@ fn files() -> [File; 2] {
 }
 
 fn start(modules: Vec<Module>, assets: &Path) -> Workerd {
-    Workerd::start(site(modules, Some(assets.to_owned())))
+    Workerd::start(&site(modules, Some(assets.to_owned())))
 }
 
 fn script(path: &str) -> Vec<Module> {
@@ -124,7 +124,8 @@ fn check_alike(subjects: &[(&str, Workerd); 3]) -> Result<(), String> {
         if names(&answers[0]) != names(&answers[1]) {
             return Err(format!("`plain` answers with other fields: {:#?}", (&answers[0].fields, &answers[1].fields)));
         }
-        if answers.iter().any(|answer| answer.body != answers[0].body || answer.field("content-encoding") != Some("br")) {
+        if answers.iter().any(|answer| answer.body != answers[0].body || answer.field("content-encoding") != Some("br"))
+        {
             return Err(format!("{} is not the same from all", case.path));
         }
     }
@@ -208,7 +209,8 @@ fn median(mut values: Vec<f64>) -> f64 {
 fn table(result: &Value) -> String {
     let number = |value: &Value| value.as_f64().unwrap_or(f64::NAN);
     let goal = |value: f64, most: f64| if value <= most { "met" } else { "MISSED" };
-    let mut table = String::from("\nCPU a request, µs       rimward   plain JS   Hono   to plain (≤ 1.10)   to Hono (≤ 0.45)\n");
+    let mut table =
+        String::from("\nCPU a request, µs       rimward   plain JS   Hono   to plain (≤ 1.10)   to Hono (≤ 0.45)\n");
     for case in result["cases"].as_array().into_iter().flatten() {
         let micros = &case["micros"];
         let (plain, hono) = (number(&case["to_plain"]), number(&case["to_hono"]));

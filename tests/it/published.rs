@@ -1,6 +1,7 @@
 //! A release written by hand, in the builder's format: for tests of what the edge makes of it, whatever the builder does.
 
 use std::collections::BTreeMap;
+use std::fmt::Write;
 use std::path::Path;
 
 use rimward_edge::config::{DocumentSettings, Settings, SettingsFile, Site};
@@ -86,5 +87,8 @@ fn write(folder: &Path, path: &str, bytes: &[u8]) {
 }
 
 fn hex(bytes: &[u8]) -> String {
-    Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect()
+    Sha256::digest(bytes).iter().fold(String::new(), |mut hex, byte| {
+        let _ = write!(hex, "{byte:02x}");
+        hex
+    })
 }

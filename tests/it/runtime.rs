@@ -52,7 +52,7 @@ pub(crate) struct Workerd {
 impl Workerd {
     /// Starts `config` on a free port (its `listen` is not looked at) and waits until it accepts connections.
     #[track_caller]
-    pub(crate) fn start(config: Config) -> Workerd {
+    pub(crate) fn start(config: &Config) -> Workerd {
         let binary = made_by("npm ci", "node_modules/workerd/bin/workerd");
         let folder = tempfile::tempdir().expect("a temporary folder");
         // Between looking for a free port and taking it, another may take it: then once more.
@@ -67,6 +67,7 @@ impl Workerd {
     }
 
     /// The process.
+    #[allow(dead_code, reason = "the benchmarks ask for it")]
     pub(crate) fn id(&self) -> u32 {
         self.process.id()
     }
@@ -220,7 +221,7 @@ impl Connection {
             head.push_str("Host: shop.test\r\n");
         }
         for (name, value) in fields {
-            head.push_str(&format!("{name}: {value}\r\n"));
+            head.extend([name, ": ", value, "\r\n"]);
         }
         head.push_str("\r\n");
         self.write(head.as_bytes());

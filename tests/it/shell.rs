@@ -43,7 +43,7 @@ fn config(assets: &Path) -> Config {
 /// A Worker without assets: for what has to do with origins alone.
 #[track_caller]
 fn bare() -> Workerd {
-    Workerd::start(site(probe_worker(), None))
+    Workerd::start(&site(probe_worker(), None))
 }
 
 /// What the origin gave, as it arrives at the client.
@@ -56,7 +56,7 @@ fn forwarded(worker: &Workerd, origin: &Origin, fields: &[(&str, &str)]) -> Answ
 #[test]
 fn files_arrive_to_the_byte_from_the_disk_and_from_memory() {
     let folder = assets();
-    let worker = Workerd::start(config(folder.path()));
+    let worker = Workerd::start(&config(folder.path()));
     for path in ["small.bin", "large.bin", "small.bin", "large.bin"] {
         let answer = worker.get(&format!("/probe/asset/assets/{path}")).expect(200);
         let expected = std::fs::read(folder.path().join("assets").join(path)).expect("a file");
@@ -70,7 +70,7 @@ fn files_arrive_to_the_byte_from_the_disk_and_from_memory() {
 #[test]
 fn encoded_files_are_not_encoded_again() {
     let folder = assets();
-    let worker = Workerd::start(config(folder.path()));
+    let worker = Workerd::start(&config(folder.path()));
     // The bytes are none of these codings: a platform that looked into them would fail.
     for coding in ["br", "gzip", "zstd", "br"] {
         for path in ["small.bin", "large.bin"] {
@@ -85,7 +85,7 @@ fn encoded_files_are_not_encoded_again() {
 #[test]
 fn a_file_is_found_by_its_name_alone() {
     let folder = assets();
-    let worker = Workerd::start(config(folder.path()));
+    let worker = Workerd::start(&config(folder.path()));
     // The path that the core asks for is what stands in the URL, percent-encoding and all: it is encoded once more.
     let get = |path: &str| worker.get(&format!("/probe/asset/{path}"));
     assert_eq!(get(".well-known/security.txt").expect(200).text(), "Contact: nobody");
@@ -111,7 +111,7 @@ fn without_a_binding_there_is_an_error_and_no_panic() {
 #[test]
 fn ranges_are_cut_out_of_bytes_and_of_streams() {
     let folder = assets();
-    let worker = Workerd::start(config(folder.path()));
+    let worker = Workerd::start(&config(folder.path()));
     for (path, length) in [("small.bin", 10_240), ("large.bin", LARGE)] {
         let whole = bytes(length);
         let check = |ranges: &str, expected: &[u8]| {
@@ -143,7 +143,7 @@ fn ranges_are_cut_out_of_bytes_and_of_streams() {
 fn requests_to_origins_leave_as_they_must() {
     let origin = Origin::start(|exchange| exchange.answer("302 Found\r\nLocation: /elsewhere", ""));
     let outbound = Outbound::Server { address: origin.address.to_string(), cf_field: "x-cf".into() };
-    let worker = Workerd::start(Config { outbound, ..site(probe_worker(), None) });
+    let worker = Workerd::start(&Config { outbound, ..site(probe_worker(), None) });
     let answer = worker.ask("GET", "/probe/fetch/", &[("x-url", "http://api.test/a?b=c"), ("x-mine", "1")]).expect(302);
     assert_eq!(answer.field("location"), Some("/elsewhere"), "redirects are not followed");
 
@@ -179,7 +179,7 @@ fn bodies_of_origins_arrive_to_the_byte() {
 #[test]
 fn cookies_of_origins_stay_apart() {
     let origin = Origin::start(|exchange| {
-        exchange.answer("200 OK\r\nSet-Cookie: a=1; Path=/, x\r\nSet-Cookie: b=2\r\nX-Text: gr\u{fc}n", "")
+        exchange.answer("200 OK\r\nSet-Cookie: a=1; Path=/, x\r\nSet-Cookie: b=2\r\nX-Text: gr\u{fc}n", "");
     });
     let answer = forwarded(&bare(), &origin, &[]).expect(200);
     assert_eq!(answer.all("set-cookie"), ["a=1; Path=/, x", "b=2"]);
@@ -403,7 +403,7 @@ fn a_panic_fails_its_own_request_alone() {
 #[test]
 fn many_at_once_get_their_own_answers() {
     let folder = assets();
-    let worker = Workerd::start(config(folder.path()));
+    let worker = Workerd::start(&config(folder.path()));
     let origin = Origin::start(|exchange| {
         let path = exchange.request.path().to_owned();
         std::thread::sleep(Duration::from_millis(50));
@@ -465,7 +465,7 @@ fn deferred_work_goes_on_after_the_answer() {
 fn the_clients_facts_are_the_platforms_where_it_has_them() {
     let config = Config { cf_field: Some("x-cf".into()), ..site(probe_worker(), None) };
     let variables = [("GREETING".to_owned(), "hello".to_owned())].into();
-    let worker = Workerd::start(Config { variables, ..config });
+    let worker = Workerd::start(&Config { variables, ..config });
     let facts = |fields: &[(&str, &str)]| worker.ask("GET", "/probe/facts/GREETING", fields).expect(200).text();
 
     let cf = r#"{"clientAcceptEncoding": "zstd", "clientIp": "[2001:db8::1]:443"}"#;

@@ -52,7 +52,7 @@ struct Site {
 fn start(settings: Settings) -> Site {
     let folder = tempfile::tempdir().expect("a temporary folder");
     publish(folder.path(), settings, &[app()], &[page()]);
-    let worker = Workerd::start(site(worker(), Some(folder.path().to_owned())));
+    let worker = Workerd::start(&site(worker(), Some(folder.path().to_owned())));
     Site { worker, _folder: folder }
 }
 
@@ -118,7 +118,7 @@ fn pages_are_served_and_what_is_missing_is_not() {
 
 #[test]
 fn without_assets_the_answer_is_an_error_with_an_id() {
-    let worker = Workerd::start(Config { assets: None, ..site(worker(), None) });
+    let worker = Workerd::start(&Config { assets: None, ..site(worker(), None) });
     let answer = worker.get("/").expect(500);
     let id = answer.field("x-request-id").expect("an id").to_owned();
     assert!(answer.text().contains(&id), "{}", answer.text());
