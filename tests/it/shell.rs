@@ -435,7 +435,11 @@ fn a_client_that_leaves_is_let_go() {
     let clients: Vec<Connection> = (0..5)
         .map(|_| {
             let mut client = Connection::open(worker.address);
-            client.send("GET", "/probe/fetch/", &[("x-url", &url)]);
+            // An answer that is never read: whoever closes then resets the connection. A mere end of what is sent could as
+            // well be a client that still listens, and is taken for one.
+            client.send("GET", "/probe/facts/", &[]);
+            // No limit of time may be what ends it.
+            client.send("GET", "/probe/fetch/", &[("x-url", &url), ("x-answer", "600000")]);
             origin.request();
             client
         })
