@@ -11,6 +11,8 @@ pub mod html;
 mod json;
 pub mod names;
 pub mod placeholder;
+mod rounds;
+mod script;
 mod svg;
 mod webmanifest;
 
@@ -20,6 +22,10 @@ use std::ops::Range;
 use crate::diagnostic::Diagnostic;
 use crate::scan::{Source, SourcePath};
 use placeholder::Placeholders;
+
+pub use names::NameOptions;
+pub use rounds::link;
+pub use script::Facts;
 
 /// The linked files.
 #[derive(Debug, Clone)]
@@ -143,4 +149,62 @@ pub struct Linked {
     pub references: Vec<Reference>,
     /// Dangling references and the like.
     pub diagnostics: Vec<Diagnostic>,
+    /// Files that must keep their names.
+    pub keeps: Vec<Keep>,
+    /// What scripts say that only the whole build can make use of.
+    pub facts: Facts,
+}
+
+/// A file that must keep its name.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Keep {
+    /// The file.
+    pub file: SourcePath,
+    /// Why.
+    pub reason: KeepReason,
+}
+
+/// Why a file must keep its name.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum KeepReason {
+    /// It is a service worker: its URL is its identity.
+    ServiceWorker,
+    /// This file names it, and cannot be followed.
+    NamedByUnreadable(SourcePath),
+    /// It is a script, and this file names it in a string that may or may not be its URL: under two URLs it would run twice.
+    NamedInString(SourcePath),
+    /// This script computes its name, nobody knows how.
+    Computed(SourcePath),
+}
+
+impl Linked {
+    /// Takes over what was found in a part of the same text.
+    pub fn absorb(&mut self, part: Linked) {
+        self.edits.extend(part.edits);
+        self.references.extend(part.references);
+        self.diagnostics.extend(part.diagnostics);
+        self.keeps.extend(part.keeps);
+        self.facts.absorb(part.facts);
+    }
+
+    /// Puts edits and references in the order of the text.
+    pub fn sort(&mut self) {
+        self.edits.sort_by_key(|edit| (edit.span.start, edit.span.end));
+        self.references.sort_by_key(|reference| (reference.span.start, reference.span.end));
+    }
+}
+
+/// The text with its edits. Of edits that overlap, or are none of this text, the first counts.
+pub fn apply(text: &str, edits: &[Edit]) -> String {
+    let mut result = String::with_capacity(text.len() + edits.len() * 16);
+    let mut at = 0;
+    for edit in edits {
+        if let Some(before) = text.get(at..edit.span.start).filter(|_| text.is_char_boundary(edit.span.end)) {
+            result.push_str(before);
+            result.push_str(&edit.text);
+            at = edit.span.end;
+        }
+    }
+    result.push_str(text.get(at..).unwrap_or_default());
+    result
 }

@@ -3,6 +3,7 @@
 //! Everything that is decided about names is decided here; the linkers of the formats only find where names stand.
 
 mod grammar;
+mod integrity;
 mod resolve;
 mod tokens;
 mod twins;
@@ -21,6 +22,7 @@ use crate::link::Naming;
 use crate::link::placeholder::{Algorithm, Meaning, Placeholders};
 use crate::scan::{Kind, Source, SourcePath, Sources};
 use grammar::Look;
+use integrity::IntegrityValues;
 use tokens::TokenSearch;
 
 /// Fewer neighbours than this with a fingerprint confirm nothing.
@@ -77,10 +79,12 @@ pub struct Names {
     placeholders: Placeholders,
     tokens: BTreeMap<String, TokenGroup>,
     search: TokenSearch,
+    integrity: IntegrityValues,
 }
 
 #[derive(Debug, Clone)]
 struct File {
+    kind: Kind,
     naming: Naming,
     logical: String,
     placeholder: Option<String>,
@@ -99,7 +103,7 @@ impl Names {
         let mut diagnostics = Vec::new();
         let kept = globs(&options.keep_names, &mut diagnostics);
         let renamed = || sources.files.values().filter(|source| !is_kept(source, &kept));
-        let grammar = options.grammar.unwrap_or_else(|| Grammar::choose(renamed()));
+        let grammar = options.grammar.unwrap_or_else(|| Grammar::choose(&renamed()));
         let listed = options.bundler_manifest.as_deref().map(twins::BundlerManifest::parse).unwrap_or_default();
         let splits = fingerprinted(renamed(), grammar, &listed);
         let logical = twins::logical_paths(sources, &splits, &listed, &options.previous);
@@ -117,6 +121,7 @@ impl Names {
             placeholders,
             tokens: BTreeMap::new(),
             search: TokenSearch::default(),
+            integrity: IntegrityValues::of(sources),
         };
         let unnamed = names.placeholders.marker.is_empty();
         for source in sources.files.values() {
@@ -141,6 +146,11 @@ impl Names {
         self.files.get(path).map(|file| &file.naming)
     }
 
+    /// What a file is; `None` for what is no file.
+    pub fn kind(&self, path: &SourcePath) -> Option<Kind> {
+        self.files.get(path).map(|file| file.kind)
+    }
+
     /// A file's path without the bundler's fingerprint; its path for what is no file.
     pub fn logical<'a>(&'a self, path: &'a SourcePath) -> &'a str {
         self.files.get(path).map_or(path.as_str(), |file| &file.logical)
@@ -157,28 +167,32 @@ impl Names {
         self.placeholders.text_of(&identity, &Meaning::Integrity { file: file.clone(), algorithm })
     }
 
+    /// The file that an integrity value in the input is of, and the placeholder that takes the value's place.
+    pub fn integrity_of(&self, value: &str) -> Option<(SourcePath, String)> {
+        let (file, algorithm) = self.integrity.find(value)?;
+        Some((file.clone(), self.integrity(file, algorithm)))
+    }
+
     /// The placeholder for a file's revision in a precache list.
     pub fn revision(&self, file: &SourcePath) -> String {
         self.placeholders.text_of(&format!("revision {}", self.logical(file)), &Meaning::Revision(file.clone()))
     }
 
-    /// Leaves a file, and all that share its fingerprint, its name. `false` where it had it already.
-    pub fn keep(&mut self, path: &SourcePath) -> bool {
-        let Some(file) = self.files.get_mut(path) else { return false };
+    /// Leaves a file, and all that share its fingerprint, its name: those that had another one until now.
+    pub fn keep(&mut self, path: &SourcePath) -> Vec<SourcePath> {
+        let Some(file) = self.files.get_mut(path) else { return Vec::new() };
         let naming = std::mem::replace(&mut file.naming, Naming::Kept);
-        match naming {
-            Naming::Kept => return false,
-            Naming::Plain { .. } => {}
-            Naming::Hashed { token, .. } => {
-                for other in self.tokens.remove(&token).unwrap_or_default().files {
-                    if let Some(file) = self.files.get_mut(&other) {
-                        file.naming = Naming::Kept;
-                    }
-                }
-                self.search = TokenSearch::new(&self.tokens, &self.files);
+        let Naming::Hashed { token, .. } = naming else {
+            return if naming == Naming::Kept { Vec::new() } else { vec![path.clone()] };
+        };
+        let group = self.tokens.remove(&token).unwrap_or_default().files;
+        for other in &group {
+            if let Some(file) = self.files.get_mut(other) {
+                file.naming = Naming::Kept;
             }
         }
-        true
+        self.search = TokenSearch::new(&self.tokens, &self.files);
+        group
     }
 
     /// The warning for a URL that refers to no file, at its place in the text.
@@ -221,7 +235,7 @@ impl Names {
             }
         }
         self.placeholders.define(&format!("revision {logical}"), Meaning::Revision(path.clone()));
-        self.files.insert(path.clone(), File { naming, logical, placeholder });
+        self.files.insert(path.clone(), File { kind: source.kind, naming, logical, placeholder });
     }
 
     /// Tokens in the order of the logical paths that carry them, so that a collision is settled alike in each build.

@@ -95,7 +95,7 @@ impl Grammar {
     }
 
     /// The grammar of a build: where most names fit, markers counting as much as half of all names.
-    pub(crate) fn choose<'a>(files: impl Iterator<Item = &'a Source> + Clone) -> Grammar {
+    pub(crate) fn choose<'a>(files: &(impl Iterator<Item = &'a Source> + Clone)) -> Grammar {
         let mut best = (0, Grammar::None);
         for grammar in Grammar::ALL {
             let fitting = files.clone().filter(|source| grammar.is_usual(source.path.file_name())).count();
@@ -160,7 +160,7 @@ fn hex(name: &str) -> Option<Candidate> {
         let ends = bytes.get(start + length).is_none_or(|&byte| byte == b'.');
         ((SHORT..=LONGEST_HEX).contains(&length) && ends).then_some(start..start + length)
     });
-    let token = runs.last()?;
+    let token = runs.max_by_key(|run| run.start)?;
     let text = &name[token.clone()];
     let digits = text.bytes().filter(u8::is_ascii_digit).count();
     let letters = text.len() - digits;

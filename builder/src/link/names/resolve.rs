@@ -66,6 +66,16 @@ impl Names {
         }
     }
 
+    /// A URL of a file as it is after renaming; `None` where it stays.
+    pub(crate) fn renamed(&self, to: &SourcePath, url: &str) -> Option<String> {
+        let end = url.find(['?', '#']).unwrap_or(url.len());
+        let last = url[..end].rfind('/').map_or(0, |at| at + 1)..end;
+        let edit = self.edit(to, url, last)?;
+        let mut renamed = url.to_owned();
+        renamed.replace_range(edit.span, &edit.text);
+        Some(renamed)
+    }
+
     /// What to replace in a URL whose last segment, at `last`, names this file.
     fn edit(&self, to: &SourcePath, url: &str, last: Range<usize>) -> Option<Edit> {
         let folder = to.folder().len();

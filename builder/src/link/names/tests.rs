@@ -241,8 +241,9 @@ fn a_hexadecimal_token_counts_alone_as_webpack_tables_hold_it() {
 #[test]
 fn keeping_one_file_keeps_all_that_share_its_fingerprint() {
     let mut names = names_of(VITE, &NameOptions::default());
-    assert!(names.keep(&path("assets/index-Cd8DgnZB.js")));
-    assert!(!names.keep(&path("assets/index-Cd8DgnZB.js")));
+    let kept = names.keep(&path("assets/index-Cd8DgnZB.js"));
+    assert_eq!(kept, [path("assets/index-Cd8DgnZB.js"), path("assets/index-Cd8DgnZB.js.map")]);
+    assert_eq!(names.keep(&path("assets/index-Cd8DgnZB.js")), []);
     assert_eq!(shown(&names, "assets/index-Cd8DgnZB.js.map"), "kept");
     assert_eq!(replaced(&names, "index-Cd8DgnZB.js shop-H5IQ_Up3.js"), "index-Cd8DgnZB.js shop-<>.js");
 }

@@ -110,10 +110,9 @@ impl Names {
     fn is_enough(&self, name: &TokenName, before: Fit, after: Fit) -> bool {
         let hexadecimal = matches!(self.grammar, Grammar::Webpack | Grammar::Parcel);
         match (before, after) {
-            (Fit::Bare, Fit::Bare) => hexadecimal,
+            (Fit::Bare, Fit::Bare | Fit::Partial) => hexadecimal,
             (Fit::Full, _) => !name.before.is_empty() || after != Fit::Bare || hexadecimal,
             (Fit::Partial, _) | (Fit::Bare, Fit::Full) => true,
-            (Fit::Bare, Fit::Partial) => hexadecimal,
         }
     }
 

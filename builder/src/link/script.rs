@@ -1,0 +1,182 @@
+//! Finds what a script refers to: imports, URLs, workers, and the names that bundlers put into strings and tables.
+//!
+//! A script can put a name together in any way, so two kinds of finds are kept apart. A bundler's fingerprint, where
+//! what stands around it fits the file's name, is certain in any string. A name without one is certain only where the
+//! language says what it is (`import`, `new URL`, `new Worker`) or where a whole string is the path of a file.
+
+mod chunks;
+mod evaluate;
+mod literal;
+mod precache;
+mod visit;
+
+use std::collections::BTreeSet;
+use std::ops::Range;
+
+use oxc::allocator::Allocator;
+use oxc::ast::ast::Comment;
+use oxc::parser::{ParseOptions, Parser, ParserReturn};
+use oxc::span::SourceType;
+
+use super::names::{How, Names, Resolved};
+use super::{Edit, Keep, KeepReason, Linked, Reference, ReferenceKind};
+use crate::diagnostic::Diagnostic;
+use crate::minify::{Refusal, bounds};
+use crate::scan::{Source, SourcePath};
+
+pub(super) use chunks::complete;
+use evaluate::Expression;
+use visit::Visitor;
+
+/// What only the whole build can make use of.
+#[derive(Debug, Clone, Default)]
+pub struct Facts {
+    /// Whether it has syntax that only modules have.
+    pub(super) is_module: bool,
+    /// The ids of chunks that the script asks for, defines or lists.
+    chunk_ids: BTreeSet<String>,
+    /// Functions that make chunks' names of their ids.
+    name_functions: Vec<NameFunction>,
+    /// What `n.h()` returns: the hash of the whole build.
+    full_hash: Option<String>,
+    /// Entries of a precache list whose files have no fingerprint.
+    precached: Vec<Precached>,
+}
+
+impl Facts {
+    /// Takes over those of another part of the same file.
+    pub(super) fn absorb(&mut self, part: Facts) {
+        self.is_module |= part.is_module;
+        self.chunk_ids.extend(part.chunk_ids);
+        self.name_functions.extend(part.name_functions);
+        self.full_hash = self.full_hash.take().or(part.full_hash);
+        self.precached.extend(part.precached);
+    }
+}
+
+/// A function that makes a chunk's name of its id: webpack's `n.u`, `n.miniCssF`, Rspack's `n.k`.
+#[derive(Debug, Clone)]
+struct NameFunction {
+    /// The whole function.
+    span: Range<usize>,
+    /// What it returns; nothing where it does what we do not follow.
+    result: Option<Expression>,
+}
+
+/// `{url: "logo.png", revision: "…"}`.
+#[derive(Debug, Clone)]
+struct Precached {
+    to: SourcePath,
+    /// As it stands between the quotes.
+    url: String,
+    /// Behind the closing brace.
+    end: usize,
+}
+
+/// Finds the references of a script file.
+pub(super) fn link(source: &Source, text: &str, names: &Names) -> Linked {
+    link_inline(source, text, 0..text.len(), names)
+}
+
+/// Finds the references of a script in a page, at `span` of its text.
+pub(super) fn link_inline(source: &Source, text: &str, span: Range<usize>, names: &Names) -> Linked {
+    let script = &text[span.clone()];
+    let allocator = Allocator::default();
+    let parsed = match parse(&allocator, script) {
+        Ok(parsed) => parsed,
+        Err(refusal) => return unparsed(source, text, span, names, &refusal),
+    };
+    let mut visitor = Visitor::new(Place { source, text, script, start: span.start, names });
+    visitor.facts().is_module = parsed.program.source_type.is_module() && parsed.module_record.has_module_syntax;
+    visitor.program(&parsed.program);
+    for comment in &parsed.program.comments {
+        visitor.comment(comment);
+    }
+    visitor.finish()
+}
+
+/// Where a script stands.
+#[derive(Debug, Clone, Copy)]
+struct Place<'a> {
+    source: &'a Source,
+    /// The file's.
+    text: &'a str,
+    /// The part of it that is the script.
+    script: &'a str,
+    start: usize,
+    names: &'a Names,
+}
+
+/// Who refers to a script is not known yet, so it is parsed as a module where it has a module's syntax, else as a
+/// script, and at last as a module all the same: it may `await` at its top.
+fn parse<'a>(allocator: &'a Allocator, text: &'a str) -> Result<ParserReturn<'a>, Refusal> {
+    bounds::script(text)?;
+    let options = ParseOptions { preserve_parens: false, ..ParseOptions::default() };
+    let attempt = |kind| Parser::new(allocator, text, kind).with_options(options).parse();
+    let failed = |parsed: &ParserReturn<'_>| parsed.panicked || !parsed.diagnostics.is_empty();
+    let mut parsed = attempt(SourceType::unambiguous());
+    if failed(&parsed) {
+        let module = attempt(SourceType::mjs());
+        if !failed(&module) {
+            return Ok(module);
+        }
+        // Findings of a program that is complete are about rules that browsers do not check, or check late.
+        if parsed.panicked {
+            let message =
+                parsed.diagnostics.first().map_or("it cannot be parsed".into(), |found| found.message.clone());
+            return Err(Refusal::new(message.lines().next().unwrap_or_default().trim_end_matches('.')));
+        }
+        parsed.diagnostics.clear();
+    }
+    Ok(parsed)
+}
+
+/// A script that is passed through asks for files by the names that it holds: they keep them.
+fn unparsed(source: &Source, text: &str, span: Range<usize>, names: &Names, refusal: &Refusal) -> Linked {
+    let mut linked = Linked::default();
+    for mention in names.mentions(&text[span.clone()]) {
+        let at = span.start + mention.span.start..span.start + mention.span.end;
+        for to in mention.to {
+            linked.references.push(Reference { to: to.clone(), kind: ReferenceKind::Name, span: at.clone() });
+            linked.keeps.push(Keep { file: to, reason: KeepReason::NamedByUnreadable(source.path.clone()) });
+        }
+    }
+    let at = span.start + refusal.offset.unwrap_or(0);
+    let message = format!("cannot follow this script: {}; it is published as it is", refusal.reason);
+    let warning = Diagnostic::warning(source.path.as_str(), "unreadable-script", message).at(text, at);
+    linked.diagnostics.push(warning.hint("files that it names keep their names"));
+    linked
+}
+
+impl Visitor<'_> {
+    /// Comments are left alone but for two that are made anew: who names its source map, and who names its licences.
+    fn comment(&mut self, comment: &Comment) {
+        let place = self.place();
+        let start = comment.span.start as usize;
+        let Some(text) = place.script.get(start..comment.span.end as usize) else { return };
+        if let Some((at, url)) = source_mapping_url(text) {
+            let resolved = place.names.resolve(&place.source.path, url, How::File);
+            if let Resolved::File { to, .. } = resolved {
+                let span = place.start + start + at..place.start + start + at + url.len();
+                self.refer(Reference { to, kind: ReferenceKind::SourceMap, span });
+            }
+        } else if text.contains("For license information please see ") {
+            for mention in place.names.mentions(text).into_iter().filter(|mention| mention.whole) {
+                let span = place.start + start + mention.span.start..place.start + start + mention.span.end;
+                self.edit(Edit { span, text: mention.placeholder });
+            }
+        }
+    }
+}
+
+/// The URL in `//# sourceMappingURL=…`, and where in the comment it begins.
+fn source_mapping_url(comment: &str) -> Option<(usize, &str)> {
+    const KEY: &str = "sourceMappingURL=";
+    let marked = comment.get(2..).is_some_and(|text| text.starts_with(['#', '@']));
+    let at = comment.find(KEY).filter(|_| marked)? + KEY.len();
+    let url = &comment[at..];
+    Some((at, &url[..url.find(|character: char| character.is_whitespace() || character == '*').unwrap_or(url.len())]))
+}
+
+#[cfg(test)]
+mod tests;
