@@ -115,6 +115,16 @@ impl<'a> Finder<'a> {
         self.linked.references.push(reference);
     }
 
+    /// Takes over what another linker found in a part of the text.
+    pub(super) fn absorb(&mut self, part: Linked) {
+        self.linked.absorb(part);
+    }
+
+    /// Whether relative URLs count from elsewhere than the page.
+    pub(super) fn is_rebased(&self) -> bool {
+        self.base.is_some()
+    }
+
     pub(super) fn edit(&mut self, edit: Edit) {
         self.linked.edits.push(edit);
     }

@@ -11,7 +11,7 @@ use std::ops::Range;
 
 use super::finder::{Certainty, Finder};
 use super::names::Names;
-use super::{Edit, Linked, Reference, ReferenceKind, css};
+use super::{Edit, Linked, ReferenceKind, css, script};
 use crate::diagnostic::Diagnostic;
 use crate::scan::{Source, SourcePath};
 use crate::syntax::entity::html_attribute;
@@ -131,15 +131,14 @@ impl Page<'_> {
         }
     }
 
-    /// A script in the page: names that carry a bundler's fingerprint are found wherever they stand in it.
     fn code(&mut self, span: Range<usize>) {
-        for mention in self.finder.names().mentions(&self.text[span.clone()]) {
-            let place = mention.span.start + span.start..mention.span.end + span.start;
-            for to in mention.to {
-                self.finder.refer(Reference { to, kind: ReferenceKind::Name, span: place.clone() });
-            }
-            self.finder.edit(Edit { span: place, text: mention.placeholder });
-        }
+        // With a `<base href>`, an import counts from there and all else from where the script cannot know.
+        let found = if self.finder.is_rebased() {
+            script::link_rebased(self.text, span, self.finder.names())
+        } else {
+            script::link_inline(self.finder.source(), self.text, span, self.finder.names())
+        };
+        self.finder.absorb(found);
     }
 
     fn integrity(&mut self, target: &SourcePath, span: Range<usize>) {

@@ -3,6 +3,7 @@
 //! Everything that is decided about names is decided here; the linkers of the formats only find where names stand.
 
 mod grammar;
+mod import_map;
 mod integrity;
 mod resolve;
 mod tokens;
@@ -22,6 +23,7 @@ use crate::link::Naming;
 use crate::link::placeholder::{Algorithm, Meaning, Placeholders};
 use crate::scan::{Kind, Source, SourcePath, Sources};
 use grammar::Look;
+use import_map::ImportMap;
 use integrity::IntegrityValues;
 use tokens::TokenSearch;
 
@@ -80,6 +82,7 @@ pub struct Names {
     tokens: BTreeMap<String, TokenGroup>,
     search: TokenSearch,
     integrity: IntegrityValues,
+    import_map: ImportMap,
 }
 
 #[derive(Debug, Clone)]
@@ -122,6 +125,7 @@ impl Names {
             tokens: BTreeMap::new(),
             search: TokenSearch::default(),
             integrity: IntegrityValues::of(sources),
+            import_map: ImportMap::default(),
         };
         let unnamed = names.placeholders.marker.is_empty();
         for source in sources.files.values() {
@@ -133,6 +137,7 @@ impl Names {
             names.add(source, naming, &logical);
         }
         names.define_tokens();
+        names.import_map = ImportMap::of(sources, &names);
         (names, diagnostics)
     }
 
@@ -265,9 +270,9 @@ fn fingerprinted<'a>(
     grammar: Grammar,
     listed: &twins::BundlerManifest,
 ) -> BTreeMap<SourcePath, Naming> {
-    let candidates = sources.filter_map(|source| Some((source, grammar.candidate(source.path.file_name())?)));
-    let neighbourhoods = Neighbourhoods::of(candidates.clone());
-    candidates
+    let neighbourhoods = Neighbourhoods::of(sources.clone(), grammar);
+    sources
+        .filter_map(|source| Some((source, grammar.candidate(source.path.file_name())?)))
         .filter(|(source, candidate)| {
             candidate.look == Look::Random || listed.names(&source.path) || neighbourhoods.confirm(source)
         })
@@ -285,28 +290,38 @@ fn fingerprinted<'a>(
         .collect()
 }
 
-/// How many scripts or style sheets of a folder carry what looks like chance: where the bundler puts its own, each of
-/// them is fingerprinted, also the one in fifty that looks like a word. Pictures confirm nothing: they are copied.
+/// What the other files of a folder say of a token that looks like a word.
+///
+/// Where the bundler puts its scripts, each of them is fingerprinted, also the one in a hundred whose token looks like
+/// a word. Pictures may have been copied there: they are the bundler's only where nothing else lies in the folder.
 #[derive(Debug, Default)]
 struct Neighbourhoods {
     random: BTreeMap<(String, Kind), usize>,
+    mixed: BTreeSet<String>,
 }
 
 impl Neighbourhoods {
-    fn of<'a>(candidates: impl Iterator<Item = (&'a Source, grammar::Candidate)>) -> Neighbourhoods {
-        let mut random = BTreeMap::new();
-        for (source, candidate) in candidates {
-            if candidate.look == Look::Random {
-                *random.entry((source.path.folder().to_owned(), source.kind)).or_default() += 1;
+    fn of<'a>(sources: impl Iterator<Item = &'a Source>, grammar: Grammar) -> Neighbourhoods {
+        let mut found = Neighbourhoods::default();
+        for source in sources {
+            let folder = source.path.folder().to_owned();
+            match grammar.candidate(source.path.file_name()) {
+                Some(candidate) if candidate.look == Look::Random => {
+                    *found.random.entry((folder, source.kind)).or_default() += 1;
+                }
+                Some(_) => {}
+                None => drop(found.mixed.insert(folder)),
             }
         }
-        Neighbourhoods { random }
+        found
     }
 
     fn confirm(&self, source: &Source) -> bool {
-        let here = (source.path.folder().to_owned(), source.kind);
-        let counted = matches!(source.kind, Kind::Script | Kind::Css | Kind::SourceMap);
-        counted && self.random.get(&here).is_some_and(|&count| count >= CONFIRMING_NEIGHBOURS)
+        let folder = source.path.folder().to_owned();
+        let own: usize = self.random.iter().filter(|((other, _), _)| *other == folder).map(|(_, count)| count).sum();
+        let same = self.random.get(&(folder.clone(), source.kind)).copied().unwrap_or_default();
+        let code = matches!(source.kind, Kind::Script | Kind::Css | Kind::SourceMap) && same >= CONFIRMING_NEIGHBOURS;
+        code || (own >= CONFIRMING_NEIGHBOURS && !self.mixed.contains(&folder))
     }
 }
 

@@ -9,7 +9,8 @@ use rayon::ThreadPool;
 
 use super::names::{NameOptions, Names};
 use super::placeholder::Placeholders;
-use super::{Graph, Keep, KeepReason, Linked, Node, Reference, ReferenceKind, ScriptKind, apply, script};
+use super::{Graph, Keep, KeepReason, Linked, Node, Reference, ReferenceKind, ScriptKind};
+use super::{apply, css, html, json, script, svg, webmanifest};
 use crate::diagnostic::Diagnostic;
 use crate::scan::{Kind, Source, SourcePath, Sources};
 use crate::threads::work_on;
@@ -43,8 +44,12 @@ fn find(sources: &[&Source], names: &Names, pool: &ThreadPool) -> BTreeMap<Sourc
 
 fn find_in(source: &Source, names: &Names) -> Linked {
     let linker = match source.kind {
+        Kind::Html => html::link,
+        Kind::Css => css::link,
         Kind::Script => script::link,
-        Kind::Html | Kind::Css | Kind::WebManifest | Kind::Json | Kind::Svg => return Linked::default(),
+        Kind::WebManifest => webmanifest::link,
+        Kind::Json => json::link,
+        Kind::Svg => svg::link,
         Kind::SourceMap | Kind::Other => return Linked::default(),
     };
     match source.text() {

@@ -95,6 +95,18 @@ pub(super) fn link_inline(source: &Source, text: &str, span: Range<usize>, names
     visitor.finish()
 }
 
+/// Finds the fingerprints in a script of a page with a `<base href>`, wherever they stand in it.
+pub(super) fn link_rebased(text: &str, span: Range<usize>, names: &Names) -> Linked {
+    let mut linked = Linked::default();
+    for mention in names.mentions(&text[span.clone()]) {
+        let at = mention.span.start + span.start..mention.span.end + span.start;
+        let referred = mention.to.into_iter().map(|to| Reference { to, kind: ReferenceKind::Name, span: at.clone() });
+        linked.references.extend(referred);
+        linked.edits.push(Edit { span: at, text: mention.placeholder });
+    }
+    linked
+}
+
 /// Where a script stands.
 #[derive(Debug, Clone, Copy)]
 struct Place<'a> {

@@ -194,7 +194,9 @@ fn is_mixed(token: &str) -> bool {
 /// Whether a base64url token could have been written by a person: each of its parts is a word, words in camel case, a
 /// number, a version or a size.
 fn look(token: &str) -> Look {
-    let written = token.split(['-', '_']).all(|part| is_word(part) || is_number(part));
+    // Nobody joins words with both.
+    let mixed = token.contains('-') && token.contains('_');
+    let written = !mixed && token.split(['-', '_']).all(|part| is_word(part) || is_number(part));
     if written { Look::Word } else { Look::Random }
 }
 
@@ -206,12 +208,12 @@ fn is_word(part: &str) -> bool {
     alphabetic && (same_case(u8::is_ascii_lowercase) || same_case(u8::is_ascii_uppercase) || is_camel(letters))
 }
 
-/// Words of two letters or more, the first of each a capital (but for the first word's).
+/// Words of three letters or more, the first of each a capital (but for the first word's).
 fn is_camel(letters: &str) -> bool {
     let bytes = letters.as_bytes();
     let humps: Vec<usize> = (1..bytes.len()).filter(|&at| bytes[at].is_ascii_uppercase()).collect();
     let ends = humps.iter().copied().chain([bytes.len()]);
-    ends.scan(0, |start, end| Some(end - std::mem::replace(start, end))).all(|length| length >= 2)
+    ends.scan(0, |start, end| Some(end - std::mem::replace(start, end))).all(|length| length >= 3)
 }
 
 /// `2024`, `v12`, `1024x768`, `16px`.
@@ -253,6 +255,8 @@ mod tests {
         check(Grammar::Vite, "app.Cd8DgnZB.js", random("Cd8DgnZB"));
         check(Grammar::Vite, "Cd8DgnZB.js", random("Cd8DgnZB"));
         check(Grammar::Vite, "workbox-2fbc6a65.js", random("2fbc6a65"));
+        check(Grammar::Vite, "blanket-CrUf_e-f.svg", random("CrUf_e-f"));
+        check(Grammar::Vite, "rope-dRMxrIfF.svg", random("dRMxrIfF"));
     }
 
     #[test]

@@ -39,9 +39,11 @@ pub enum Resolved {
     },
     /// The document itself: an empty URL, a query, a fragment.
     Itself,
+    /// A module specifier that a page's import map leads to this file: it stays, the map's value changes.
+    Mapped(SourcePath),
     /// Not ours: another host, another scheme (`data:`, `blob:`, `mailto:`), a path that is not below the base.
     External,
-    /// A bare module specifier.
+    /// A bare module specifier that no import map knows.
     Bare,
     /// A page that is no file: the app's router may know it.
     Route,
@@ -53,9 +55,17 @@ impl Names {
     /// What a URL, as it stands in a file (entities and string escapes decoded), refers to.
     pub fn resolve(&self, from: &SourcePath, url: &str, how: How<'_>) -> Resolved {
         let Some(location) = self.locate(from, url, how) else {
-            return if is_bare(url, how) { Resolved::Bare } else { Resolved::External };
+            let mapped = self.import_map.bare(url).filter(|_| how == How::Module);
+            return match mapped {
+                Some(to) => Resolved::Mapped(to.clone()),
+                None if is_bare(url, how) => Resolved::Bare,
+                None => Resolved::External,
+            };
         };
         let Location::Path { path, last } = location else { return Resolved::Itself };
+        if let Some(to) = self.import_map.path(&path).filter(|_| how == How::Module) {
+            return Resolved::Mapped(to.clone());
+        }
         if let Some(known) = self.known(&path) {
             return Resolved::File { to: known.clone(), edit: self.edit(known, url, last) };
         }
@@ -94,7 +104,7 @@ impl Names {
         Some(Edit { span: raw(span.start)..raw(span.end), text })
     }
 
-    fn known(&self, path: &str) -> Option<&SourcePath> {
+    pub(super) fn known(&self, path: &str) -> Option<&SourcePath> {
         self.files.get_key_value(&SourcePath::parse(path)?).map(|(path, _)| path)
     }
 
@@ -108,7 +118,7 @@ impl Names {
         known(format!("{path}.html")).or_else(|| known(index))
     }
 
-    fn locate(&self, from: &SourcePath, url: &str, how: How<'_>) -> Option<Location> {
+    pub(super) fn locate(&self, from: &SourcePath, url: &str, how: How<'_>) -> Option<Location> {
         let start = url.len() - url.trim_start_matches(is_space).len();
         let written = url.trim_matches(is_space);
         let end = written.find(['?', '#']).unwrap_or(written.len());
@@ -169,7 +179,7 @@ impl Names {
     }
 }
 
-enum Location {
+pub(super) enum Location {
     Itself,
     Path {
         /// Decoded, below the base.

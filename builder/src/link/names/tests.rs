@@ -82,6 +82,32 @@ fn each_file_is_named_by_what_it_carries() {
 }
 
 #[test]
+fn a_picture_whose_token_looks_like_a_word_is_the_bundlers_only_among_its_own() {
+    let own =
+        [("assets/a-Cd8DgnZB.js", "__vite__mapDeps"), ("assets/b-H5IQ_Up3.js", ""), ("assets/c-CLuoci_l.svg", "")];
+    let named = |more: &[(&str, &str)]| {
+        let files: Vec<(&str, &str)> = own.iter().chain(more).copied().collect();
+        shown(&names_of(&files, &NameOptions::default()), "assets/rope-settings.svg")
+    };
+    assert_eq!(named(&[("assets/rope-settings.svg", "")]), "assets/rope-|settings|.svg");
+    assert_eq!(named(&[("assets/rope-settings.svg", ""), ("assets/logo.svg", "")]), "assets/rope-settings.|.svg");
+}
+
+#[test]
+fn import_maps_say_what_specifiers_lead_to() {
+    let page = "<script type=importmap>{\"imports\":{\"Fai3L\":\"/shop.c6b58617.js\",\"/a/virtual.js\":\"./shop.c6b58617.js\"}}</script>";
+    let names = names_of(
+        &[("index.html", page), ("shop.c6b58617.js", "parcelRequire"), ("a/b.js", "")],
+        &NameOptions::default(),
+    );
+    let mapped = Resolved::Mapped(path("shop.c6b58617.js"));
+    assert_eq!(names.resolve(&path("a/b.js"), "Fai3L", How::Module), mapped);
+    assert_eq!(names.resolve(&path("a/b.js"), "./virtual.js", How::Module), mapped);
+    assert_eq!(names.resolve(&path("a/b.js"), "Fai3M", How::Module), Resolved::Bare);
+    assert_eq!(names.resolve(&path("a/b.js"), "./virtual.js", How::File), Resolved::Dangling("a/virtual.js".into()));
+}
+
+#[test]
 fn settings_keep_names_and_override_the_grammar() {
     let options =
         NameOptions { keep_names: vec!["/fonts/*".into()], grammar: Some(Grammar::None), ..NameOptions::default() };

@@ -81,6 +81,10 @@ impl Visitor<'_> {
                 }
                 true
             }
+            Resolved::Mapped(to) => {
+                self.refer(Reference { to, kind, span: text.span.clone() });
+                true
+            }
             Resolved::Dangling(_) if dangling == Dangling::Warn && !text.value.ends_with(['/', '.']) => {
                 let finding = place.names.dangling(place.source, place.text, text.span.start, text.value);
                 self.warn(finding);
