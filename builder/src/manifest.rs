@@ -16,6 +16,7 @@ use rimward_edge::release::manifest::{
 use crate::diagnostic::Diagnostic;
 use crate::digest::{Digest, integrity};
 use crate::encode::Encodings;
+use crate::link::html::replace_hashes;
 use crate::link::placeholder::Algorithm;
 use crate::name::{Named, NamedFile};
 use crate::scan::{LARGEST_FILE, SourcePath};
@@ -77,7 +78,7 @@ pub fn release(compressed: Compressed, rules: Rules) -> Result<Release, Vec<Diag
         base: rules.base,
         assets: BTreeMap::new(),
         documents: BTreeMap::new(),
-        headers: rules.headers,
+        headers: with_true_hashes(rules.headers, &named.inline_hashes),
         redirects: rules.redirects,
     };
     for (file, encodings) in named.files.iter().zip(&encodings) {
@@ -118,6 +119,15 @@ pub fn json(value: &impl serde::Serialize) -> Vec<u8> {
     let mut bytes = serde_json::to_vec_pretty(value).expect("our formats have string keys and no foreign serialisers");
     bytes.push(b'\n');
     bytes
+}
+
+/// Policies in `_headers` that allow inline scripts by their hash go on doing so.
+fn with_true_hashes(mut rules: Vec<HeaderRule>, changed: &BTreeMap<String, String>) -> Vec<HeaderRule> {
+    let fields = rules.iter_mut().flat_map(|rule| &mut rule.set);
+    for (_, value) in fields.filter(|(name, _)| name.starts_with("content-security-policy")) {
+        *value = replace_hashes(value, changed);
+    }
+    rules
 }
 
 /// Scripts and style sheets are what `integrity` attributes exist for.

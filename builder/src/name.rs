@@ -14,6 +14,7 @@ use std::sync::Arc;
 
 use crate::diagnostic::Diagnostic;
 use crate::digest::Digest;
+use crate::link::html::{self, Need};
 use crate::link::placeholder::Meaning;
 use crate::link::{Naming, Node, Reference};
 use crate::minify::{Minimal, licences, maps};
@@ -30,6 +31,8 @@ pub struct Named {
     pub files: Vec<NamedFile>,
     /// Source maps that are not published, by the public path of their file with `.map` behind it.
     pub maps: BTreeMap<String, Vec<u8>>,
+    /// Hashes of inline scripts and styles, as policies outside of the pages have them: before, and now.
+    pub inline_hashes: BTreeMap<String, String>,
 }
 
 /// One file. It is an asset, or a document, or both.
@@ -49,6 +52,8 @@ pub struct NamedFile {
     pub document: Option<String>,
     /// What it refers to, in the order of the source's text.
     pub references: Vec<Reference>,
+    /// For pages: what they need at once, in that order.
+    pub needs: Vec<Need>,
 }
 
 /// The names of an asset.
@@ -97,6 +102,10 @@ pub fn name(minimal: Minimal, source_maps: SourceMaps) -> Result<(Named, Vec<Dia
             let public = file.asset.as_ref().map_or(path.as_str(), |asset| &asset.path);
             named.maps.insert(format!("{public}.map"), maps::with_file(map, file_name(public)).into_bytes());
         }
+        if let (Kind::Html, Some(before), Ok(after)) = (file.kind, node.source.text(), std::str::from_utf8(&file.bytes))
+        {
+            named.inline_hashes.extend(html::changed_hashes(before, after));
+        }
         named.files.push(file);
     }
     named.files.extend(published_maps.into_values());
@@ -137,6 +146,10 @@ fn named_file(path: &SourcePath, node: &Node, named_by_others: bool, units: &Uni
         document: (!matches!(node.naming, Naming::Hashed { .. })).then(|| path.to_string()),
         asset,
         references: node.references.clone(),
+        needs: match node.source.text() {
+            Some(text) if node.source.kind == Kind::Html => html::needs(text, &node.references),
+            _ => Vec::new(),
+        },
     }
 }
 
@@ -159,6 +172,7 @@ fn published_maps(minimal: &Minimal) -> BTreeMap<&SourcePath, NamedFile> {
             asset: Some(AssetName { path: format!("{before}{fingerprint}{after}.map"), aliases: Vec::new() }),
             document: None,
             references: Vec::new(),
+            needs: Vec::new(),
         };
         Some((path, file))
     });
@@ -182,6 +196,7 @@ fn stray(source: &Source) -> NamedFile {
         asset: None,
         document: Some(source.path.to_string()),
         references: Vec::new(),
+        needs: Vec::new(),
     }
 }
 
@@ -200,6 +215,7 @@ fn licence_file(minimal: &Minimal) -> Option<NamedFile> {
         asset: None,
         document: Some(path),
         references: Vec::new(),
+        needs: Vec::new(),
     })
 }
 

@@ -10,7 +10,7 @@ use crate::config::{Plan, Strictness};
 use crate::diagnostic::{Diagnostic, Severity};
 use crate::encode;
 use crate::fs::Files;
-use crate::link::{self, names::NameOptions};
+use crate::link::{self, NameOptions};
 use crate::manifest::{self, Compressed, Release, Rules};
 use crate::minify;
 use crate::name;
@@ -121,7 +121,7 @@ pub fn make(
     findings.extend(found);
 
     progress(Stage::Link);
-    let (graph, found) = unlinked(&sources);
+    let (graph, found) = link::link(&sources, &name_options(plan, files, &sources, earlier), &pool);
     findings.extend(found);
 
     progress(Stage::Minify);
@@ -169,7 +169,7 @@ pub fn disagreements(plan: &Plan, files: &dyn Files) -> Result<Vec<String>, Buil
 }
 
 /// What the settings, the bundler and the release before say about names.
-pub fn name_options(plan: &Plan, files: &dyn Files, sources: &scan::Sources, earlier: &Earlier) -> NameOptions {
+fn name_options(plan: &Plan, files: &dyn Files, sources: &scan::Sources, earlier: &Earlier) -> NameOptions {
     let kept = |path: &&scan::SourcePath| {
         let path = format!("/{path}");
         plan.settings.keep_names.iter().any(|pattern| pattern.matches(&path).is_some())
@@ -182,21 +182,6 @@ pub fn name_options(plan: &Plan, files: &dyn Files, sources: &scan::Sources, ear
         bundler_manifest: scan::bundler_manifest(files, &plan.source),
         previous: earlier.files(),
     }
-}
-
-/// Every file under the name that it has.
-fn unlinked(sources: &scan::Sources) -> (link::Graph, Vec<Diagnostic>) {
-    let node = |source: &scan::Source| link::Node {
-        source: source.clone(),
-        naming: link::Naming::Kept,
-        logical: source.path.to_string(),
-        text: None,
-        edits: Vec::new(),
-        references: Vec::new(),
-        script: link::ScriptKind::Unknown,
-    };
-    let nodes = sources.files.iter().map(|(path, source)| (path.clone(), node(source))).collect();
-    (link::Graph { nodes, placeholders: link::placeholder::Placeholders::default() }, Vec::new())
 }
 
 /// Everything that was found so far. With `--strict` warnings are errors.

@@ -4,7 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use rimward_edge::release::manifest::Preload;
 
-use crate::link::{ReferenceKind, html};
+use crate::link::ReferenceKind;
+use crate::link::html::inline_script_hashes;
 use crate::name::NamedFile;
 use crate::scan::{Kind, SourcePath};
 
@@ -30,20 +31,23 @@ impl<'a> Needs<'a> {
         imported.filter_map(|to| self.logical.get(to)).map(|&logical| logical.to_owned()).collect()
     }
 
-    /// What a page needs: what it names, in its order; behind each module what that imports, nearest first.
+    /// What a page needs: what it says, in its order; behind each module what that imports, nearest first;
+    /// at last what its inline modules import.
     pub(super) fn preloads(&self, page: &NamedFile) -> Vec<Preload> {
         if page.kind != Kind::Html {
             return Vec::new();
         }
         let mut preloads = Preloads { needs: self, seen: BTreeSet::new(), list: Vec::new() };
-        for reference in &page.references {
-            match reference.kind {
-                ReferenceKind::ModuleScript | ReferenceKind::Import => preloads.module_graph(&reference.to),
-                ReferenceKind::Script => preloads.push(&reference.to, "script", Fetch::Plain),
-                ReferenceKind::Stylesheet => preloads.push(&reference.to, "style", Fetch::Plain),
-                ReferenceKind::Font => preloads.push(&reference.to, "font", Fetch::Cors),
-                _ => false,
-            };
+        for need in &page.needs {
+            let fetch = if need.crossorigin { Fetch::Cors } else { Fetch::Plain };
+            if need.module {
+                preloads.module_graph(&need.file);
+            } else {
+                preloads.push(&need.file, &need.destination, fetch);
+            }
+        }
+        for reference in page.references.iter().filter(|reference| reference.kind == ReferenceKind::Import) {
+            preloads.module_graph(&reference.to);
         }
         preloads.list
     }
@@ -86,7 +90,7 @@ impl Preloads<'_> {
         new
     }
 
-    fn module_graph(&mut self, entry: &SourcePath) -> bool {
+    fn module_graph(&mut self, entry: &SourcePath) {
         let mut level = vec![entry.clone()];
         while !level.is_empty() {
             let new: Vec<SourcePath> = level.into_iter().filter(|to| self.push(to, "script", Fetch::Module)).collect();
@@ -94,14 +98,13 @@ impl Preloads<'_> {
                 new.iter().filter_map(|path| self.needs.files.get(path)).flat_map(|file| static_imports(file));
             level = imports.cloned().collect();
         }
-        true
     }
 }
 
 /// Digests of a page's inline scripts.
 pub(super) fn script_hashes(file: &NamedFile) -> Vec<String> {
-    match std::str::from_utf8(&file.bytes) {
-        Ok(text) if file.kind == Kind::Html => html::inline_script_hashes(text),
+    match (file.kind, std::str::from_utf8(&file.bytes)) {
+        (Kind::Html, Ok(text)) => inline_script_hashes(text),
         _ => Vec::new(),
     }
 }

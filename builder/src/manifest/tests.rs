@@ -1,4 +1,5 @@
 use super::*;
+use crate::link::html::Need;
 use crate::link::{Reference, ReferenceKind};
 use crate::name::AssetName;
 use crate::scan::Kind;
@@ -8,6 +9,17 @@ fn file(path: &str, kind: Kind, references: &[(&str, ReferenceKind)]) -> NamedFi
     let reference =
         |(to, kind): &(&str, ReferenceKind)| Reference { to: SourcePath::parse(to).unwrap(), kind: *kind, span: 0..0 };
     let page = kind == Kind::Html;
+    let need = |(to, kind): &(&str, ReferenceKind)| Need {
+        file: SourcePath::parse(to).unwrap(),
+        destination: match kind {
+            Font => "font",
+            Stylesheet => "style",
+            _ => "script",
+        }
+        .to_owned(),
+        module: *kind == ModuleScript,
+        crossorigin: matches!(kind, Font | ModuleScript),
+    };
     NamedFile {
         source: SourcePath::parse(path),
         logical: path.to_owned(),
@@ -16,11 +28,12 @@ fn file(path: &str, kind: Kind, references: &[(&str, ReferenceKind)]) -> NamedFi
         asset: (!page).then(|| AssetName { path: format!("x/{path}"), aliases: Vec::new() }),
         document: page.then(|| path.to_owned()),
         references: references.iter().map(reference).collect(),
+        needs: if page { references.iter().map(need).collect() } else { Vec::new() },
     }
 }
 
 fn released(files: Vec<NamedFile>, encodings: Vec<Encodings>) -> Release {
-    let named = Named { files, maps: BTreeMap::new() };
+    let named = Named { files, ..Named::default() };
     let rules = Rules { base: "/".to_owned(), headers: Vec::new(), redirects: Vec::new() };
     release(Compressed { named, encodings }, rules).unwrap()
 }

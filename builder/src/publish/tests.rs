@@ -18,6 +18,7 @@ fn release_named(path: &str, asset: &str, page: &str) -> Release {
         asset: Some(AssetName { path: path.to_owned(), aliases: Vec::new() }),
         document: None,
         references: Vec::new(),
+        needs: Vec::new(),
     };
     let page = NamedFile {
         logical: "index.html".to_owned(),
@@ -29,7 +30,8 @@ fn release_named(path: &str, asset: &str, page: &str) -> Release {
     };
     let encodings = [(rimward_edge::release::manifest::Coding::Br, b"br".to_vec())].into();
     let maps = [(format!("{path}.map"), b"map".to_vec())].into();
-    let compressed = Compressed { named: Named { files: vec![script, page], maps }, encodings: vec![encodings] };
+    let compressed =
+        Compressed { named: Named { files: vec![script, page], maps, ..Named::default() }, encodings: vec![encodings] };
     let rules = Rules { base: "/".to_owned(), headers: Vec::new(), redirects: Vec::new() };
     manifest::release(compressed, rules).unwrap()
 }
@@ -246,9 +248,10 @@ fn encodings_that_were_published_stay_when_an_encoder_changes() {
         asset: Some(AssetName { path: asset.path, aliases: Vec::new() }),
         document: None,
         references: Vec::new(),
+        needs: Vec::new(),
     };
     let coding = rimward_edge::release::manifest::Coding::Br;
-    let named = Named { files: vec![file], maps: BTreeMap::new() };
+    let named = Named { files: vec![file], ..Named::default() };
     let mut compressed = Compressed { named, encodings: vec![[(coding, b"otherwise".to_vec())].into()] };
     let earlier = earlier(&memory, Path::new("/public")).unwrap();
     reuse_encodings(&memory, Path::new("/public"), &mut compressed, &earlier);
