@@ -219,28 +219,36 @@ fn licence_file(minimal: &Minimal) -> Option<NamedFile> {
     })
 }
 
-/// Two files under one name, or one logical path for two: nobody could tell them apart.
+/// Two files under one name, or one logical path for two: nobody could tell them apart. Files that ended with the same
+/// bytes may well share a name.
 fn collisions(files: &[NamedFile]) -> Vec<Diagnostic> {
-    let called = |file: &NamedFile| file.source.as_ref().map_or_else(|| file.logical.clone(), ToString::to_string);
-    let mut public: BTreeMap<String, String> = BTreeMap::new();
-    let mut logical: BTreeMap<&str, String> = BTreeMap::new();
+    let mut public: BTreeMap<String, &NamedFile> = BTreeMap::new();
+    let mut logical: BTreeMap<&str, &NamedFile> = BTreeMap::new();
     let mut problems = Vec::new();
     for file in files {
         let names = [file.asset.as_ref().map(|asset| &asset.path), file.document.as_ref()];
         for name in names.into_iter().flatten() {
-            if let Some(other) = public.insert(name.to_lowercase(), called(file)) {
-                let message = format!("it and `{other}` would both be published as `{name}`");
-                problems.push(Diagnostic::error(called(file), "name-collision", message).hint("rename one of the two"));
+            match public.insert(name.to_lowercase(), file) {
+                Some(other) if other.bytes != file.bytes => {
+                    let message = format!("it and `{}` would both be published as `{name}`", called(other));
+                    problems
+                        .push(Diagnostic::error(called(file), "name-collision", message).hint("rename one of the two"));
+                }
+                _ => {}
             }
         }
         if file.asset.is_some()
-            && let Some(other) = logical.insert(&file.logical, called(file))
+            && let Some(other) = logical.insert(&file.logical, file)
         {
-            let message = format!("it and `{other}` have the same logical path `{}`", file.logical);
+            let message = format!("it and `{}` have the same logical path `{}`", called(other), file.logical);
             problems.push(Diagnostic::error(called(file), "logical-collision", message).hint("rename one of the two"));
         }
     }
     problems
+}
+
+fn called(file: &NamedFile) -> String {
+    file.source.as_ref().map_or_else(|| file.logical.clone(), ToString::to_string)
 }
 
 fn file_name(path: &str) -> &str {

@@ -60,30 +60,70 @@ fn a_build_becomes_a_release() {
     let built = build(&files).expect("a release");
     let (releases, manifest) = published(&files);
     assert_eq!(releases.current, built.report.release);
-    assert!(["favicon.ico", "index.html", "robots.txt"].iter().all(|path| manifest.documents.contains_key(*path)));
-    assert!(!manifest.documents.contains_key("_headers") && !manifest.documents.contains_key(".DS_Store"));
+    assert_eq!(manifest.documents.keys().collect::<Vec<_>>(), ["favicon.ico", "index.html", "robots.txt"]);
+    assert_eq!(manifest.assets.keys().collect::<Vec<_>>(), ["assets/about.js", "assets/index.js", "assets/shared.js"]);
+    let index = &manifest.assets["assets/index.js"];
+    assert_eq!(index.aliases, ["assets/index-Bq3dk1xZ.js"]);
+    assert_eq!(index.imports, ["assets/shared.js"]);
     for asset in manifest.assets.values() {
         let bytes = files.read(&Path::new("/shop/public").join(&asset.path)).expect("an asset");
         assert_eq!(hex(&bytes), asset.content.sha256, "{}", asset.path);
     }
+    let text = |path: &str| String::from_utf8(files.read(Path::new(path)).expect(path)).expect("text");
+    let entry = text(&format!("/shop/public/{}", index.path));
+    for other in ["assets/shared.js", "assets/about.js"] {
+        let name = manifest.assets[other].path.rsplit('/').next().expect("a name");
+        assert!(entry.contains(name), "{entry} lacks {name}");
+    }
+    let page = text(&format!("/shop/public/_rimward/releases/{}/index.html", releases.current));
+    assert!(page.contains(&index.path), "{page}");
+    let preloads: Vec<&str> =
+        manifest.documents["index.html"].preloads.iter().map(|preload| preload.asset.as_str()).collect();
+    assert_eq!(preloads, ["assets/index.js", "assets/shared.js"]);
     assert_eq!(manifest.headers[0].set, [("x-test".to_owned(), "yes".to_owned())]);
+    assert!(!manifest.documents.contains_key("_headers") && !manifest.documents.contains_key(".DS_Store"));
 }
 
 #[test]
-fn a_second_release_keeps_the_first_and_says_what_changed() {
+fn the_bundlers_hashes_do_not_matter_only_the_bytes_do() {
+    let names = |entry: &str| {
+        let files = app();
+        files.take("/shop/dist/assets/index-Bq3dk1xZ.js");
+        files.put(&format!("/shop/dist/assets/index-{entry}.js"), ENTRY);
+        let page = String::from_utf8_lossy(PAGE).replace("Bq3dk1xZ", entry);
+        files.put("/shop/dist/index.html", page.as_bytes());
+        build(&files).expect("a release");
+        published(&files).1.assets.into_iter().map(|(logical, asset)| (logical, asset.path)).collect::<BTreeMap<_, _>>()
+    };
+    assert_eq!(names("Bq3dk1xZ"), names("Zx1kd3qB"));
+}
+
+#[test]
+fn a_change_renames_what_it_reaches_and_earlier_files_stay() {
     let files = app();
     build(&files).expect("the first release");
-    files.put("/shop/dist/robots.txt", b"User-agent: *\nDisallow: /cart\n");
+    let (_, first) = published(&files);
+    files.put("/shop/dist/assets/about-D0pLq93m.js", b"import{a}from\"./shared-C81kq0aP.js\";export default()=>a+1;\n");
     let built = build(&files).expect("the second release");
-    let (releases, _) = published(&files);
+    let (releases, second) = published(&files);
     assert_eq!(releases.releases.len(), 2);
-    assert_ne!(releases.releases[0].id, releases.releases[1].id);
-    let same = |line: &&rimward::report::Line| line.change == rimward::report::Change::Same;
-    assert_eq!(built.report.files.iter().filter(same).count(), built.report.files.len() - 1);
-    assert_eq!(
-        built.report.files.iter().find(|line| !same(line)).map(|line| line.logical.as_str()),
-        Some("robots.txt")
-    );
+    let path = |manifest: &Manifest, logical: &str| manifest.assets[logical].path.clone();
+    assert_eq!(path(&first, "assets/shared.js"), path(&second, "assets/shared.js"));
+    assert_ne!(path(&first, "assets/about.js"), path(&second, "assets/about.js"));
+    assert_ne!(path(&first, "assets/index.js"), path(&second, "assets/index.js"), "it names what changed");
+    files.read(&Path::new("/shop/public").join(path(&first, "assets/about.js"))).expect("open tabs still need it");
+    let kinds: Vec<(&str, bool)> = (built.report.files.iter())
+        .map(|line| (line.logical.as_str(), matches!(line.change, rimward::report::Change::Same)))
+        .collect();
+    let expected = [
+        ("assets/about.js", false),
+        ("assets/index.js", false),
+        ("assets/shared.js", true),
+        ("favicon.ico", true),
+        ("index.html", false),
+        ("robots.txt", true),
+    ];
+    assert_eq!(kinds, expected);
 }
 
 #[test]
@@ -205,7 +245,7 @@ fn said(output: &Output, status: i32, expected: &[&str]) {
 #[test]
 fn the_program_builds_says_what_it_did_and_does_nothing_the_second_time() {
     let project = Project::new();
-    said(&project.run(&["build"]), 0, &["file", "transfer", "index.html", "6 files", "published in `public`"]);
+    said(&project.run(&["build"]), 0, &["file", "transfer", "assets/index.js", "6 files", "published in `public`"]);
     let first = project.state("public");
     said(&project.run(&["build"]), 0, &["nothing changed", "unchanged in `public`: 0 files written, 0 removed"]);
     assert!(project.state("public") == first, "not even a time may change");

@@ -12,8 +12,8 @@ use super::template::Template;
 use super::units::Units;
 use crate::diagnostic::{Diagnostic, Severity};
 use crate::digest::{Digest, integrity};
-use crate::link::{Node, html};
 use crate::link::placeholder::{Meaning, REVISION_LENGTH};
+use crate::link::{Node, html};
 use crate::scan::{Kind, Source, SourcePath};
 
 /// Fingerprints and final bytes.
