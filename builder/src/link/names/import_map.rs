@@ -42,8 +42,8 @@ impl ImportMap {
     fn add(&mut self, page: &Source, text: &str, names: &Names) {
         let Ok(map) = serde_json::from_str::<Value>(text) else { return };
         let imports = map.get("imports").and_then(Value::as_object);
-        let scopes = map.get("scopes").and_then(Value::as_object);
-        let scoped = scopes.into_iter().flat_map(|scopes| scopes.values()).filter_map(Value::as_object);
+        let by_scope = map.get("scopes").and_then(Value::as_object);
+        let scoped = by_scope.into_iter().flat_map(|scopes| scopes.values()).filter_map(Value::as_object);
         for (key, address) in imports.into_iter().chain(scoped).flatten() {
             let address = address.as_str().unwrap_or_default();
             let Resolved::File { to, .. } = names.resolve(&page.path, address, How::File) else { continue };

@@ -10,7 +10,7 @@ use percent_encoding::percent_decode_str;
 
 use super::Names;
 use crate::link::{Edit, Naming};
-use crate::scan::SourcePath;
+use crate::scan::{Kind, SourcePath};
 
 /// How a URL is meant.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -102,6 +102,16 @@ impl Names {
         };
         let raw = |at| last.start + raw_offset(&url[last.clone()], at);
         Some(Edit { span: raw(span.start)..raw(span.end), text })
+    }
+
+    /// The scripts without a fingerprint that a computed specifier may name: one that begins and ends like this.
+    pub(crate) fn scripts_between(&self, from: &SourcePath, start: &str, end: &str) -> Vec<SourcePath> {
+        let Some(Location::Path { path: start, .. }) = self.locate(from, start, How::Module) else { return Vec::new() };
+        let fits = |path: &SourcePath| {
+            let middle = path.as_str().strip_prefix(&start).and_then(|rest| rest.strip_suffix(end));
+            middle.is_some() && self.kind(path) == Some(Kind::Script)
+        };
+        self.files.keys().filter(|path| fits(path)).cloned().collect()
     }
 
     pub(super) fn known(&self, path: &str) -> Option<&SourcePath> {

@@ -105,6 +105,20 @@ fn a_script_named_in_a_string_keeps_its_name_everywhere() {
 }
 
 #[test]
+fn scripts_that_a_computed_import_may_name_keep_their_names() {
+    let files = [
+        ("a.js", "import './pages/one.js';import './other.js';import('./pages/'+x+'.js');import(`./pages/${x}.mjs`)"),
+        ("pages/one.js", ""),
+        ("other.js", ""),
+    ];
+    let (graph, _) = linked(&files, &NameOptions::default());
+    assert_eq!(graph.nodes[&path("pages/one.js")].naming, Naming::Kept);
+    let expected =
+        "import './pages/one.js';import './other.<other.js>.js';import('./pages/'+x+'.js');import(`./pages/${x}.mjs`)";
+    assert_eq!(shown(&graph, "a.js"), expected);
+}
+
+#[test]
 fn what_cannot_be_followed_passes_through_and_what_it_names_keeps_its_name() {
     let deep = "(".repeat(200_000);
     let files = [

@@ -101,13 +101,13 @@ fn keep_the_unmentioned(
     sources: &Sources,
     names: &Names,
 ) -> Option<Diagnostic> {
-    let named: BTreeSet<&SourcePath> =
+    let mentioned: BTreeSet<&SourcePath> =
         linked.values().flat_map(|linked| &linked.references).map(|reference| &reference.to).collect();
     let is_chunk = |path: &&SourcePath| {
         let kind = sources.files.get(*path).map(|source| source.kind);
         matches!(kind, Some(Kind::Script | Kind::Css))
             && matches!(names.naming(path), Some(Naming::Hashed { .. }))
-            && !named.contains(*path)
+            && !mentioned.contains(*path)
     };
     let chunks: Vec<SourcePath> = sources.files.keys().filter(is_chunk).cloned().collect();
     let own = linked.get_mut(path).filter(|_| !chunks.is_empty())?;

@@ -121,10 +121,9 @@ impl Reader {
             Tree::LogicalExpression(logical) => {
                 let (left, right) = (boxed(&logical.left)?, boxed(&logical.right)?);
                 match logical.operator {
-                    LogicalOperator::Or => Expression::Or(left, right),
                     LogicalOperator::And => Expression::And(left, right),
                     // In these functions what is missing is undefined, and nothing is empty.
-                    LogicalOperator::Coalesce => Expression::Or(left, right),
+                    LogicalOperator::Or | LogicalOperator::Coalesce => Expression::Or(left, right),
                 }
             }
             Tree::ConditionalExpression(choice) => {

@@ -76,7 +76,9 @@ impl Visitor<'_> {
                 // A path that happens to be a page's or a folder's says nothing.
                 let named = edit.is_some() || text.value.contains(to.file_name());
                 if named {
-                    edit.into_iter().for_each(|edit| self.edit(text.edit(edit)));
+                    if let Some(edit) = edit {
+                        self.edit(text.edit(edit));
+                    }
                     self.refer(Reference { to, kind, span: text.span.clone() });
                 }
                 true
@@ -150,7 +152,7 @@ impl Visitor<'_> {
     /// run twice, so it keeps its own.
     fn script_by_its_name(&mut self, text: &Text<'_>) {
         let place = self.place();
-        if !text.value.ends_with(".js") && !text.value.ends_with(".mjs") {
+        if !is_script_name(text.value) {
             return;
         }
         for how in [How::File, How::Base] {
@@ -212,6 +214,11 @@ fn escaped(value: &str, quote: char) -> String {
         }
     }
     escaped
+}
+
+/// URLs are case-sensitive, and so are the extensions that bundlers write.
+pub(super) fn is_script_name(value: &str) -> bool {
+    [".js", ".mjs"].iter().any(|extension| value.ends_with(extension))
 }
 
 /// Whether a string is an absolute URL or path: what it refers to does not depend on who uses it.

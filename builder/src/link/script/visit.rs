@@ -13,6 +13,7 @@ use oxc::span::{GetSpan, Span};
 use oxc::syntax::operator::BinaryOperator;
 
 use super::evaluate;
+use super::literal::is_script_name;
 use super::{Edit, Facts, Keep, KeepReason, Linked, NameFunction, Place, Precached, Reference, ReferenceKind};
 use crate::diagnostic::Diagnostic;
 use crate::link::names::Grammar;
@@ -147,17 +148,31 @@ impl<'a> Visitor<'a> {
         }
     }
 
+    /// `import("./pages/" + name + ".js")`: scripts that it may name keep their names, lest they run twice.
+    fn computed_import(&mut self, specifier: &Expression<'_>) {
+        let place = self.place;
+        let (Some(start), Some(end)) = (first_text(specifier), last_text(specifier)) else { return };
+        if !start.starts_with(['.', '/']) || !is_script_name(end) || specifier.is_string_literal() {
+            return;
+        }
+        let span = place.start + specifier.span().start as usize..place.start + specifier.span().end as usize;
+        for to in place.names.scripts_between(&place.source.path, start, end) {
+            self.refer(Reference { to: to.clone(), kind: ReferenceKind::DynamicImport, span: span.clone() });
+            self.keep(to, KeepReason::Computed(place.source.path.clone()));
+        }
+    }
+
     fn worker(&mut self, arguments: &[Argument<'_>]) {
         let mut arguments = arguments.iter().filter_map(Argument::as_expression);
         let Some(url) = arguments.next() else { return };
         let kind = match arguments.next() {
-            None => ReferenceKind::Worker,
+            // The name of a shared worker may stand in the options' place.
+            None | Some(Expression::StringLiteral(_)) => ReferenceKind::Worker,
             Some(Expression::ObjectExpression(options)) => match text_of(options, "type") {
                 Some("module") => ReferenceKind::ModuleWorker,
                 _ if options.properties.iter().any(|property| property.is_spread()) => ReferenceKind::Name,
                 _ => ReferenceKind::Worker,
             },
-            Some(Expression::StringLiteral(_)) => ReferenceKind::Worker,
             Some(_) => ReferenceKind::Name,
         };
         self.script_url(url, Role::Url(kind));
@@ -286,6 +301,7 @@ impl<'t> Visit<'t> for Visitor<'_> {
 
     fn visit_import_expression(&mut self, import: &ImportExpression<'t>) {
         self.is(&import.source, Role::Module(ReferenceKind::DynamicImport));
+        self.computed_import(&import.source);
         walk::walk_import_expression(self, import);
     }
 
@@ -453,6 +469,30 @@ fn begins_with_slash(expression: &Expression<'_>) -> bool {
         Expression::StringLiteral(text) => text.value.starts_with('/'),
         Expression::TemplateLiteral(text) => text.quasis.first().is_some_and(|quasi| quasi.value.raw.starts_with('/')),
         _ => false,
+    }
+}
+
+/// What the strings of a sum or a template begin with.
+fn first_text<'e>(expression: &'e Expression<'_>) -> Option<&'e str> {
+    match expression {
+        Expression::StringLiteral(text) => Some(text.value.as_str()),
+        Expression::TemplateLiteral(text) if !text.is_no_substitution_template() => {
+            Some(text.quasis.first()?.value.raw.as_str())
+        }
+        Expression::BinaryExpression(sum) if sum.operator == BinaryOperator::Addition => first_text(&sum.left),
+        _ => None,
+    }
+}
+
+/// What they end with.
+fn last_text<'e>(expression: &'e Expression<'_>) -> Option<&'e str> {
+    match expression {
+        Expression::StringLiteral(text) => Some(text.value.as_str()),
+        Expression::TemplateLiteral(text) if !text.is_no_substitution_template() => {
+            Some(text.quasis.last()?.value.raw.as_str())
+        }
+        Expression::BinaryExpression(sum) if sum.operator == BinaryOperator::Addition => last_text(&sum.right),
+        _ => None,
     }
 }
 
