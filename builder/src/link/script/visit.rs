@@ -5,8 +5,8 @@ use std::collections::HashMap;
 use oxc::ast::ast::{
     Argument, ArrayExpressionElement, AssignmentExpression, AssignmentTarget, BinaryExpression, BindingPattern,
     CallExpression, ComputedMemberExpression, Directive, ExportAllDeclaration, ExportFromDeclaration, Expression,
-    ImportDeclaration, ImportExpression, NewExpression, ObjectExpression, ObjectProperty, Program, PropertyKey,
-    StringLiteral, SwitchCase, TaggedTemplateExpression, TemplateLiteral, VariableDeclarator,
+    ImportDeclaration, ImportExpression, NewExpression, ObjectExpression, ObjectProperty, ObjectPropertyKind, Program,
+    PropertyKey, StringLiteral, SwitchCase, TaggedTemplateExpression, TemplateLiteral, VariableDeclarator,
 };
 use oxc::ast_visit::{Visit, walk};
 use oxc::span::{GetSpan, Span};
@@ -170,7 +170,7 @@ impl<'a> Visitor<'a> {
             None | Some(Expression::StringLiteral(_)) => ReferenceKind::Worker,
             Some(Expression::ObjectExpression(options)) => match text_of(options, "type") {
                 Some("module") => ReferenceKind::ModuleWorker,
-                _ if options.properties.iter().any(|property| property.is_spread()) => ReferenceKind::Name,
+                _ if options.properties.iter().any(ObjectPropertyKind::is_spread) => ReferenceKind::Name,
                 _ => ReferenceKind::Worker,
             },
             Some(_) => ReferenceKind::Name,
@@ -503,7 +503,7 @@ fn text_of<'o>(object: &'o ObjectExpression<'_>, name: &str) -> Option<&'o str> 
         match &property.value {
             Expression::StringLiteral(text) => Some(text.value.as_str()),
             Expression::TemplateLiteral(text) if text.is_no_substitution_template() => {
-                text.quasis.first()?.value.cooked.as_ref().map(|text| text.as_str())
+                Some(text.quasis.first()?.value.cooked.as_ref()?.as_str())
             }
             _ => None,
         }
