@@ -109,6 +109,7 @@ demo: build tests/app/dist/index.html ## The demo: a release of tests/app, a sma
 
 test: lint build target/worker-probe/rimward.wasm apps tests/app/dist/index.html chromium ## Everything that is to be proved.
 	@echo "Testing"
+	@cargo build --quiet --locked -p rimward
 	@cargo test --quiet --locked --workspace
 
 lint: .tools/wasm-target ## Formatting, clippy for both targets, documentation.

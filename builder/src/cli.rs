@@ -96,7 +96,7 @@ pub struct ServeArgs {
     #[arg(long, value_name = "DIR")]
     pub state: Option<PathBuf>,
 
-    /// The `workerd` to run [default: that of node_modules, else of PATH]
+    /// The `workerd` to run [default: that of `node_modules`, else of PATH]
     #[arg(long, value_name = "PATH", env = "RIMWARD_WORKERD")]
     pub workerd: Option<PathBuf>,
 

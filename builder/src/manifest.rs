@@ -150,8 +150,7 @@ fn content(file: &NamedFile, encodings: &Encodings) -> Content {
 /// Where the source has a file of its own under the name of an encoding (`data.json.gz` beside `data.json`), the
 /// encoding gives way.
 fn leave_room(files: &[NamedFile], encodings: &mut [Encodings]) {
-    let taken: std::collections::BTreeSet<String> =
-        files.iter().flat_map(places).map(|place| place.to_lowercase()).collect();
+    let taken: std::collections::BTreeSet<String> = files.iter().flat_map(places).map(str::to_lowercase).collect();
     for (file, encodings) in files.iter().zip(encodings) {
         let free = |coding: Coding| {
             places(file).all(|place| !taken.contains(&format!("{place}{}", coding.extension()).to_lowercase()))

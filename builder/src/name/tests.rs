@@ -22,7 +22,7 @@ fn named(files: &[(&str, &str)]) -> Result<(Named, Vec<Diagnostic>), Vec<Diagnos
 fn node(path: &SourcePath) -> Node {
     let text = path.as_str();
     let naming = match (text.split_once('-'), text.rsplit_once('.')) {
-        _ if text.ends_with(".html") => Naming::Kept,
+        _ if is_page(text) => Naming::Kept,
         (Some((before, behind)), _) => {
             let (token, after) = behind.split_once('.').unwrap();
             Naming::Hashed { before: format!("{before}-"), token: token.to_owned(), after: format!(".{after}") }
@@ -34,9 +34,13 @@ fn node(path: &SourcePath) -> Node {
         Naming::Hashed { before, after, .. } => format!("{}{after}", before.trim_end_matches('-')),
         Naming::Plain { .. } | Naming::Kept => text.to_owned(),
     };
-    let kind = if text.ends_with(".html") { Kind::Html } else { Kind::Script };
+    let kind = if is_page(text) { Kind::Html } else { Kind::Script };
     let source = Source { path: path.clone(), kind, bytes: Arc::from([]) };
     Node { source, naming, logical, text: None, edits: Vec::new(), references: Vec::new(), script: ScriptKind::Unknown }
+}
+
+fn is_page(path: &str) -> bool {
+    path.strip_suffix(".html").is_some()
 }
 
 fn with_placeholders(text: &str, placeholders: &mut Placeholders) -> String {
@@ -94,8 +98,8 @@ fn a_leaf_is_named_by_its_final_bytes_and_who_names_it_by_its_own() {
 #[test]
 fn a_plain_file_gets_a_second_name_only_where_something_refers_to_it() {
     let files = [("a.html", "[logo.png]"), ("logo.png", "logo"), ("other.png", "other")];
-    let (named, _) = named(&files).unwrap();
-    let names: Vec<(&str, Option<&str>, Option<&str>)> = (named.files.iter())
+    let (release, _) = named(&files).unwrap();
+    let names: Vec<(&str, Option<&str>, Option<&str>)> = (release.files.iter())
         .map(|file| {
             (file.logical.as_str(), file.asset.as_ref().map(|asset| asset.path.as_str()), file.document.as_deref())
         })

@@ -15,10 +15,10 @@ pub fn table(report: &Report) -> String {
     }
     let hidden = report.files.len() - shown.len();
     if hidden > 0 {
-        text += &format!("{hidden} more\n");
+        text.extend([&hidden.to_string(), " more\n"]);
     }
     for logical in &report.gone {
-        text += &format!("{logical:width$} {:>10} {:>10}  gone\n", "", "");
+        text.extend([format!("{logical:width$} {:>10} {:>10}  gone\n", "", "")]);
     }
     let files = if report.totals.files == 1 { "1 file".to_owned() } else { format!("{} files", report.totals.files) };
     text + &row(&files, width, report.totals.size, report.totals.transfer, &changed(report))
