@@ -92,7 +92,9 @@ $(VITE_VARIANTS:%=target/apps/%/index.html): target/apps/%/index.html: tests/app
 	@mkdir -p $(@D) && cd tests/app && $($*) VITE_OUT=$(CURDIR)/$(@D) npm run --silent build -- --logLevel error
 	@touch $@
 
-$(BUNDLER_VARIANTS:%=target/apps/%/index.html): target/apps/%/index.html: tests/bundlers/node_modules/.package-lock.json $(BUNDLER_SOURCES)
+# One of them builds tests/app once more, with a service worker.
+$(BUNDLER_VARIANTS:%=target/apps/%/index.html): target/apps/%/index.html: tests/bundlers/node_modules/.package-lock.json $(BUNDLER_SOURCES) \
+    tests/app/node_modules/.package-lock.json $(APP_SOURCES)
 	@echo "Building the small app: $*"
 	@mkdir -p $(@D) && cd tests/bundlers && node build.mjs $* --out $(CURDIR)/$(@D) > /dev/null
 	@touch $@
