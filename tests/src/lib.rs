@@ -1,1 +1,3 @@
-//! The tests of Rimward live in `it/`; this package has no library of its own.
+//! What the tests share with the fuzzer: its targets. The tests themselves live in `it/`.
+
+pub mod fuzz;
