@@ -234,7 +234,7 @@ fn change_a_text(assets: &Path) -> String {
     for entry in fs::read_dir(assets).expect("a folder") {
         let path = entry.expect("an entry").path();
         let name = path.file_name().and_then(|name| name.to_str()).expect("a name");
-        if name.starts_with("About") && name.ends_with(".js") {
+        if name.starts_with("About") && path.extension().is_some_and(|extension| extension == "js") {
             let text = fs::read_to_string(&path).expect("text");
             let changed = text.replace("a shed by the water", "a shed on the hill");
             assert_ne!(text, changed, "the page has its text");

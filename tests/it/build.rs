@@ -51,7 +51,7 @@ fn published(files: &Memory) -> (Releases, Manifest) {
 }
 
 fn hex(bytes: &[u8]) -> String {
-    Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect()
+    Sha256::digest(bytes).iter().fold(String::new(), |hex, byte| hex + &format!("{byte:02x}"))
 }
 
 #[test]
@@ -336,9 +336,10 @@ fn a_build_that_is_killed_leaves_the_old_release_or_the_new_one() {
             // Spread over the whole of a build.
             std::thread::sleep(whole * (round - 2) / 20);
             drop(child.kill());
-            match child.wait().expect("it ends").success() {
-                true => ended += 1,
-                false => killed += 1,
+            if child.wait().expect("it ends").success() {
+                ended += 1;
+            } else {
+                killed += 1;
             }
         }
         every_release_is_whole(&project.path("public"));

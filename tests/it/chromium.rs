@@ -17,7 +17,7 @@ use tungstenite::stream::MaybeTlsStream;
 use tungstenite::{Message, WebSocket};
 
 /// Longest wait for anything that a page does: generous, for a loaded machine; success never waits for it.
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_mins(1);
 
 /// A running browser with one page.
 pub(crate) struct Chromium {
@@ -40,8 +40,6 @@ pub(crate) struct Received {
     pub(crate) status: u64,
     /// Names in lower case.
     pub(crate) headers: Vec<(String, String)>,
-    /// Answered by a cache of the browser's own.
-    pub(crate) from_cache: bool,
 }
 
 impl Received {
@@ -93,17 +91,17 @@ impl Chromium {
     }
 
     fn open_page(&mut self) {
-        let target = self.call("Target.createTarget", json!({ "url": "about:blank" }));
-        let attached = self.call("Target.attachToTarget", json!({ "targetId": target["targetId"], "flatten": true }));
-        self.session = attached["sessionId"].as_str().expect("a session id").to_owned();
+        let target = self.call("Target.createTarget", &json!({ "url": "about:blank" }));
+        let attached = self.call("Target.attachToTarget", &json!({ "targetId": target["targetId"], "flatten": true }));
+        attached["sessionId"].as_str().expect("a session id").clone_into(&mut self.session);
         for domain in ["Page", "Runtime", "Log", "Network"] {
-            self.call(&format!("{domain}.enable"), json!({}));
+            self.call(&format!("{domain}.enable"), &json!({}));
         }
     }
 
     /// Opens a URL and waits until the page has loaded.
     pub(crate) fn open(&mut self, url: &str) {
-        let navigated = self.call("Page.navigate", json!({ "url": url }));
+        let navigated = self.call("Page.navigate", &json!({ "url": url }));
         assert!(navigated["errorText"].is_null(), "could not open {url}: {}", navigated["errorText"]);
         self.wait_until("document.readyState === 'complete'");
     }
@@ -111,8 +109,10 @@ impl Chromium {
     /// The value of an expression in the page; promises are awaited.
     #[track_caller]
     pub(crate) fn evaluate(&mut self, expression: &str) -> Value {
-        let answer = self
-            .call("Runtime.evaluate", json!({ "expression": expression, "awaitPromise": true, "returnByValue": true }));
+        let answer = self.call(
+            "Runtime.evaluate",
+            &json!({ "expression": expression, "awaitPromise": true, "returnByValue": true }),
+        );
         assert!(answer["exceptionDetails"].is_null(), "`{expression}` threw: {}", answer["exceptionDetails"]);
         answer["result"]["value"].clone()
     }
@@ -122,7 +122,7 @@ impl Chromium {
     pub(crate) fn wait_until(&mut self, expression: &str) {
         let deadline = Instant::now() + PATIENCE;
         loop {
-            let answer = self.call("Runtime.evaluate", json!({ "expression": expression, "returnByValue": true }));
+            let answer = self.call("Runtime.evaluate", &json!({ "expression": expression, "returnByValue": true }));
             if answer["result"]["value"] == json!(true) {
                 return;
             }
@@ -137,7 +137,7 @@ impl Chromium {
     fn page_text(&mut self) -> String {
         let answer = self.call(
             "Runtime.evaluate",
-            json!({ "expression": "document.documentElement.outerHTML.slice(0, 4000)", "returnByValue": true }),
+            &json!({ "expression": "document.documentElement.outerHTML.slice(0, 4000)", "returnByValue": true }),
         );
         answer["result"]["value"].as_str().unwrap_or_default().to_owned()
     }
@@ -158,30 +158,21 @@ impl Chromium {
     pub(crate) fn set_offline(&mut self, offline: bool) {
         self.call(
             "Network.emulateNetworkConditions",
-            json!({ "offline": offline, "latency": 0, "downloadThroughput": -1, "uploadThroughput": -1 }),
+            &json!({ "offline": offline, "latency": 0, "downloadThroughput": -1, "uploadThroughput": -1 }),
         );
-    }
-
-    /// Writes a picture of the page, for a person.
-    pub(crate) fn screenshot(&mut self, path: &Path) {
-        use base64::Engine;
-        let answer = self.call("Page.captureScreenshot", json!({ "format": "png" }));
-        let data = answer["data"].as_str().expect("a picture");
-        let bytes = base64::engine::general_purpose::STANDARD.decode(data).expect("base64");
-        fs::write(path, bytes).expect("the picture is written");
     }
 
     /// Reads what has arrived without being asked for.
     fn drain(&mut self) {
         // Events come before the answer to a call made after them.
-        self.call("Runtime.evaluate", json!({ "expression": "0" }));
+        self.call("Runtime.evaluate", &json!({ "expression": "0" }));
         while let Some(event) = self.events.pop_front() {
             self.note(&event);
         }
     }
 
     #[track_caller]
-    fn call(&mut self, method: &str, params: Value) -> Value {
+    fn call(&mut self, method: &str, params: &Value) -> Value {
         self.next_id += 1;
         let id = self.next_id;
         let mut message = json!({ "id": id, "method": method, "params": params });
@@ -235,7 +226,6 @@ fn received(response: &Value) -> Received {
         headers: headers
             .map(|(name, value)| (name.to_ascii_lowercase(), value.as_str().unwrap_or_default().to_owned()))
             .collect(),
-        from_cache: response["fromDiskCache"] == json!(true) || response["fromPrefetchCache"] == json!(true),
     }
 }
 

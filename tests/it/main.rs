@@ -1,5 +1,7 @@
 //! End-to-end and whole-program tests: one binary, one module a subject.
 
+#![allow(clippy::unwrap_used, reason = "a test that panics has failed, which is what it is for")]
+
 mod browser;
 mod build;
 mod chromium;

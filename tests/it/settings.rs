@@ -57,15 +57,12 @@ fn every_mistake_beside_the_settings_has_a_place_and_a_hint() {
     for name in ["mistakes._headers", "mistakes._redirects"] {
         let path = data().join(name);
         let text = fs::read_to_string(&path).unwrap();
-        let (rules, findings) = match name.ends_with("_headers") {
-            true => {
-                let (rules, findings) = rimward::settings::parse_headers(&text, "/shop/");
-                (serde_json::to_string_pretty(&rules).unwrap(), findings)
-            }
-            false => {
-                let (rules, findings) = rimward::settings::parse_redirects(&text, "/shop/");
-                (serde_json::to_string_pretty(&rules).unwrap(), findings)
-            }
+        let (rules, findings) = if name.ends_with("_headers") {
+            let (rules, findings) = rimward::settings::parse_headers(&text, "/shop/");
+            (serde_json::to_string_pretty(&rules).unwrap(), findings)
+        } else {
+            let (rules, findings) = rimward::settings::parse_redirects(&text, "/shop/");
+            (serde_json::to_string_pretty(&rules).unwrap(), findings)
         };
         for finding in &findings {
             assert!(finding.place.is_some() && finding.hint.is_some(), "{name}: {finding}");

@@ -33,8 +33,8 @@ impl Site {
         );
         if let Some(api) = api {
             let origin = &api.origin;
-            settings += &format!(
-                "[[pool]]\nname = \"api\"\n[[pool.origin]]\nurl = \"{origin}\"\n[[route]]\npath = \"/api/*\"\npool = \"api\"\n"
+            settings = format!(
+                "{settings}[[pool]]\nname = \"api\"\n[[pool.origin]]\nurl = \"{origin}\"\n[[route]]\npath = \"/api/*\"\npool = \"api\"\n"
             );
         }
         fs::write(folder.path().join("rimward.toml"), settings).expect("a temporary file");

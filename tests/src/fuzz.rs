@@ -1,7 +1,7 @@
 //! Fuzz targets: every parser of foreign bytes, each with what must hold whatever the bytes are.
 //!
 //! `fuzz/` runs them under libFuzzer, which needs a nightly toolchain; `it/fuzz.rs` runs them on stable, over their
-//! corpus and over inputs that [`mutate`] makes of it. A target panics where something does not hold.
+//! corpus and over inputs that a [`Mutator`] makes of it. A target panics where something does not hold.
 
 mod builder;
 mod edge;

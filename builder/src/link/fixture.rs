@@ -62,12 +62,12 @@ pub(super) fn shown(text: &str, linked: &Linked, names: &Names) -> String {
 }
 
 /// What a linker makes of a text, with every placeholder shown as what it stands for.
-pub(super) fn check(linker: fn(&Source, &str, &Names) -> Linked, at: &str, text: &str, expected: &str) {
+pub(super) fn check(link: fn(&Source, &str, &Names) -> Linked, at: &str, text: &str, expected: &str) {
     let names = names();
     let source = Source { path: path(at), kind: Kind::Other, bytes: text.as_bytes().into() };
-    let linked = linker(&source, text, &names);
+    let linked = link(&source, text, &names);
     assert_eq!(shown(text, &linked, &names), expected);
     for end in (0..text.len()).filter(|&end| text.is_char_boundary(end)) {
-        shown(&text[..end], &linker(&source, &text[..end], &names), &names);
+        shown(&text[..end], &link(&source, &text[..end], &names), &names);
     }
 }

@@ -47,7 +47,7 @@ pub struct Tag {
     pub attributes: Vec<Attribute>,
     /// It ends in `/>`.
     pub self_closing: bool,
-    /// Inside SVG or MathML.
+    /// Inside SVG or `MathML`.
     pub foreign: bool,
 }
 

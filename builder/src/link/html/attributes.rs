@@ -1,5 +1,7 @@
 //! What the attributes of HTML's elements mean (HTML §4, and the older ones of §16.3).
 
+#![allow(clippy::match_same_arms, reason = "tables: one line for each thing that the standard says")]
+
 use crate::link::ReferenceKind;
 use crate::link::finder::Certainty;
 use crate::syntax::html::Tag;
