@@ -173,6 +173,8 @@ fn bundlers_map() -> String {
     let tokens = [
         token(0, 0, 4, 2, 0, None),
         token(0, 20, 4, 9, 0, Some(0)),
+        // Inside `one`: found instead of the token before it where nothing was shifted.
+        token(0, 21, 9, 9, 0, None),
         token(1, 0, 7, 0, 1, None),
         token(1, 3, 7, 5, 1, Some(1)),
     ];
