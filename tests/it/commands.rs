@@ -7,19 +7,12 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 use std::time::{Duration, Instant};
 
-/// The program with the Worker inside.
-#[track_caller]
-fn rimward() -> PathBuf {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../target/release/rimward");
-    assert!(path.exists(), "`target/release/rimward` is missing: run `make build` first");
-    path.canonicalize().unwrap()
-}
+use crate::runtime::made_by;
+use crate::site::{self, rimward};
 
 #[track_caller]
 fn workerd() -> PathBuf {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../node_modules/.bin/workerd");
-    assert!(path.exists(), "`node_modules/.bin/workerd` is missing: run `npm ci` first");
-    path.canonicalize().unwrap()
+    made_by("npm ci", "node_modules/workerd/bin/workerd")
 }
 
 /// A small project of Vite's, its bundler already run.
@@ -39,8 +32,7 @@ fn project() -> tempfile::TempDir {
 }
 
 fn run(project: &Path, arguments: &[&str]) -> Output {
-    let mut command = Command::new(rimward());
-    command.args(arguments).current_dir(project).env_remove("RIMWARD_ENV").output().unwrap()
+    rimward().args(arguments).current_dir(project).env_remove("RIMWARD_ENV").output().unwrap()
 }
 
 #[track_caller]
@@ -71,6 +63,33 @@ fn a_project_is_begun_built_and_checked() {
     let report: serde_json::Value = serde_json::from_slice(&checked.stdout).unwrap();
     assert_eq!(report["findings"], serde_json::json!([]));
     assert_eq!(report["builds"], serde_json::json!({ "agree": true, "differing": [] }));
+}
+
+#[test]
+fn a_built_project_can_be_deployed_without_cargo() {
+    let folder = project();
+    let project = folder.path();
+    let app = made_by("make apps", "target/apps/vite/index.html");
+    site::copy(app.parent().unwrap(), &project.join("dist"));
+    check(&run(project, &["init"]), 0, &[]);
+    check(&run(project, &["build"]), 0, &[]);
+
+    let wrangler = Command::new(made_by("npm ci", "node_modules/.bin/node"))
+        .arg(made_by("npm ci", "node_modules/wrangler/bin/wrangler.js"))
+        .args(["deploy", "--dry-run", "--outdir", "uploaded"])
+        .current_dir(project)
+        .env_clear()
+        .envs([("PATH", "/usr/bin:/bin"), ("CI", "true"), ("WRANGLER_SEND_METRICS", "false")])
+        .env("HOME", project)
+        .output()
+        .unwrap();
+    let said = String::from_utf8_lossy(&wrangler.stdout);
+    assert!(wrangler.status.success(), "{said}\n{}", String::from_utf8_lossy(&wrangler.stderr));
+    assert!(said.contains("env.ASSETS") && said.contains("rimward.wasm"), "{said}");
+    let bytes = |path: &str| fs::read(project.join(path)).unwrap_or_else(|error| panic!("{path}: {error}"));
+    for file in ["rimward.js", "rimward.wasm"] {
+        assert_eq!(bytes(&format!("uploaded/{file}")), bytes(&format!(".rimward/worker/{file}")), "{file}");
+    }
 }
 
 #[test]
@@ -126,7 +145,7 @@ fn serve_answers_and_ends_with_everything_that_it_started() {
     check(&run(project, &arguments), 2, &[&format!("port {port} of 127.0.0.1 is taken")]);
     drop(taken);
 
-    let mut command = Command::new(rimward());
+    let mut command = rimward();
     let serving = command.args(arguments).current_dir(project).env_remove("RIMWARD_ENV").stderr(Stdio::piped());
     let serving = serving.spawn().unwrap();
     let answer = ask(port);
