@@ -96,3 +96,12 @@ fn the_committed_schema_is_that_of_the_reader() {
         serde_json::from_str(&fs::read_to_string(&path).unwrap_or_default()).unwrap_or_default();
     assert!(committed == actual, "write it anew: `rimward check --schema > docs/rimward.schema.json`");
 }
+
+#[test]
+fn the_settings_in_the_readme_are_right() {
+    let readme = fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("../README.md")).unwrap();
+    let settings = readme.split("```toml\n").nth(1).and_then(|rest| rest.split("```").next()).unwrap();
+    let (compiled, findings) = rimward::settings::compile(settings, "rimward.toml", Some("staging"));
+    assert_eq!(rendered(&findings), "", "{settings}");
+    assert!(compiled.is_some());
+}
