@@ -149,25 +149,6 @@ pub fn make(
     }
 }
 
-/// Makes the release twice, with other numbers of threads and without the cache, and names the files that differ.
-pub fn disagreements(plan: &Plan, files: &dyn Files) -> Result<Vec<String>, BuildError> {
-    let with_jobs = |jobs| {
-        let plan = Plan { jobs, ..plan.clone() };
-        make(&plan, files, &Earlier::default(), &Cache::none(), &|_| {})
-    };
-    let (one, other) = (with_jobs(1)?.release, with_jobs(4)?.release);
-    let mut differ: Vec<String> = (one.files.keys().chain(other.files.keys()))
-        .filter(|path| one.files.get(*path) != other.files.get(*path))
-        .cloned()
-        .collect();
-    if one.manifest_bytes != other.manifest_bytes {
-        differ.push(one.manifest_path());
-    }
-    differ.sort();
-    differ.dedup();
-    Ok(differ)
-}
-
 /// What the settings, the bundler and the release before say about names.
 fn name_options(plan: &Plan, files: &dyn Files, sources: &scan::Sources, earlier: &Earlier) -> NameOptions {
     let kept = |path: &&scan::SourcePath| {

@@ -144,7 +144,6 @@ fn the_same_input_gives_the_same_bytes_with_any_number_of_threads_place_and_cloc
     assert!(one.0.len() > 5);
     assert!(one == make("/elsewhere/deep", 3));
     assert!(one == make("/shop", 16));
-    assert_eq!(pipeline::disagreements(&planned(&app()), &app()).expect("two releases"), Vec::<String>::new());
 }
 
 #[test]

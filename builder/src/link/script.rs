@@ -161,7 +161,8 @@ fn unparsed(source: &Source, text: &str, span: Range<usize>, names: &Names, refu
 }
 
 impl Visitor<'_> {
-    /// Comments are left alone but for two that are made anew: who names its source map, and who names its licences.
+    /// Comments are left alone; the one that names the source map is made anew when names are known. One that names a
+    /// file of licences moves, with the licences, to a file of our own, where the bundler's name for it still leads there.
     fn comment(&mut self, comment: &Comment) {
         let place = self.place();
         let start = comment.span.start as usize;
@@ -171,11 +172,6 @@ impl Visitor<'_> {
             if let Resolved::File { to, .. } = resolved {
                 let span = place.start + start + at..place.start + start + at + url.len();
                 self.refer(Reference { to, kind: ReferenceKind::SourceMap, span });
-            }
-        } else if text.contains("For license information please see ") {
-            for mention in place.names.mentions(text).into_iter().filter(|mention| mention.whole) {
-                let span = place.start + start + mention.span.start..place.start + start + mention.span.end;
-                self.edit(Edit { span, text: mention.placeholder });
             }
         }
     }
