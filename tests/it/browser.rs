@@ -80,6 +80,20 @@ fn expect_old_names(browser: &mut Chromium, site: &Site, base: &str) {
     }
 }
 
+/// What was preloaded is what the page then uses: nothing came over the network twice.
+#[track_caller]
+fn expect_nothing_twice(browser: &mut Chromium) {
+    let loaded = browser.evaluate(
+        "performance.getEntriesByType('resource').filter((entry) => entry.transferSize > 0).map((entry) => entry.name)",
+    );
+    let mut names: Vec<&str> = loaded.as_array().expect("a list").iter().filter_map(Value::as_str).collect();
+    let all = names.len();
+    assert!(names.iter().any(|name| name.contains("/assets/")), "{names:?}");
+    names.sort_unstable();
+    names.dedup();
+    assert_eq!(names.len(), all, "something was loaded twice: {loaded:#?}");
+}
+
 #[test]
 fn vite_runs() {
     check("vite", "/", "/status");
@@ -186,6 +200,7 @@ impl Shop {
         let mut browser = Chromium::start();
         browser.open(&edge.origin);
         browser.wait_until("document.querySelector('[data-products=\"9\"]') !== null");
+        expect_nothing_twice(&mut browser);
         Shop { site, edge, browser }
     }
 
