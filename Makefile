@@ -123,7 +123,7 @@ lint: .tools/wasm-target ## Formatting, clippy for both targets, documentation.
 
 # Pairs: what a bundler wrote without minifying, or else as it comes; the same as it comes.
 BENCH_APPS := tests/app/dist-plain tests/app/dist target/apps/vite target/apps/vite target/apps/webpack target/apps/webpack \
-    target/apps/esbuild target/apps/esbuild
+    target/apps/rspack target/apps/rspack target/apps/esbuild target/apps/esbuild
 
 bench: bench-builder
 
