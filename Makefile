@@ -2,7 +2,7 @@
 
 SHELL := /bin/sh
 .DELETE_ON_ERROR:
-.PHONY: help build worker worker-probe demo test lint bench bench-builder bench-edge clean apps chromium
+.PHONY: cache-tests help build worker worker-probe demo test lint bench bench-builder bench-edge bench-rules bench-engine clean apps chromium
 
 help: ## This list.
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 20
@@ -99,6 +99,13 @@ $(BUNDLER_VARIANTS:%=target/apps/%/index.html): target/apps/%/index.html: tests/
 	@mkdir -p $(@D) && cd tests/bundlers && node build.mjs $* --out $(CURDIR)/$(@D) > /dev/null
 	@touch $@
 
+cache-tests: target/conformance/cases.json
+
+# The suite's web pages would bring an old npm along: package.json leaves that out.
+target/conformance/cases.json: tests/conformance/cases.mjs node_modules/.package-lock.json
+	@echo "Taking the cases out of the public suite of cache tests"
+	@mkdir -p $(@D) && node $< node_modules/http-cache-tests $@
+
 tests/app/dist/index.html: tests/app/node_modules/.package-lock.json $(APP_SOURCES)
 	@echo "Building tests/app with Vite"
 	@cd tests/app && npm run --silent build -- --logLevel error
@@ -109,10 +116,12 @@ tests/app/dist/index.html: tests/app/node_modules/.package-lock.json $(APP_SOURC
 demo: build tests/app/dist/index.html ## The demo: a release of tests/app, a small API, the edge. Ends with Ctrl-C.
 	@exec tests/demo.sh
 
-test: lint build target/worker-probe/rimward.wasm apps tests/app/dist/index.html chromium ## Everything that is to be proved.
+# The tests run a program built like themselves, but with the Worker inside: an optimised one would double what a cold
+# run compiles.
+test: lint target/worker/rimward.wasm target/worker-probe/rimward.wasm target/conformance/cases.json apps tests/app/dist/index.html chromium ## Everything that is to be proved.
 	@echo "Testing"
-	@cargo build --quiet --locked -p rimward
-	@cargo test --quiet --locked --workspace
+	@RIMWARD_WORKER=$(CURDIR)/target/worker cargo build --quiet --locked -p rimward
+	@RIMWARD_WORKER=$(CURDIR)/target/worker cargo test --quiet --locked --workspace
 
 lint: .tools/wasm-target ## Formatting, clippy for both targets, documentation.
 	@echo "Looking at format, lints and documentation"
@@ -141,7 +150,22 @@ tests/app/dist-plain/index.html: tests/app/node_modules/.package-lock.json $(APP
 chromium:
 	@tests/chromium.sh
 
+bench: bench-engine
+
+bench-engine: ## What the decisions of the cache cost, natively.
+	@echo "Measuring the cache's decisions"
+	@mkdir -p target/bench
+	@cargo bench --quiet --locked --profile dev -p rimward-tests --bench engine > target/bench/engine.json
+	@echo "  $(CURDIR)/target/bench/engine.json"
+
 bench: bench-edge ## Speed and size, as ratios within one run.
+
+bench: bench-rules
+
+bench-rules: ## What the edge's rules cost natively.
+	@echo "Measuring the edge's rules"
+	@mkdir -p target/bench
+	@cargo bench --quiet --locked -p rimward-edge --bench rules | tee target/bench/rules.json
 
 ROUNDS := 41
 

@@ -28,13 +28,14 @@ node_modules/.bin/wasm-opt -Oz --enable-bulk-memory --enable-bulk-memory-opt --e
 
 # The glue lies in a function: each call of it is an own closure, and so an own instance.
 {
+    echo 'import { DurableObject } from "cloudflare:workers";'
     echo 'import wasm from "./rimward.wasm";'
-    cat edge/shim/body.js edge/shim/platform.js
+    cat edge/shim/body.js edge/shim/recording.js edge/shim/store.js edge/shim/platform.js
     echo 'function glue(shim) {'
     cat "$work/glue.js"
     echo 'return wasm_bindgen;'
     echo '}'
-    cat edge/shim/worker.js
+    cat edge/shim/worker.js edge/shim/log.js
 } > "$work/rimward.js"
 
 # What the module asks of its host is what wasm-bindgen's glue gives: no system interface, no `env`.

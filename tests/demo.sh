@@ -38,6 +38,11 @@ cat << END
   Its API          http://localhost:$port/api/products
   Health           http://localhost:$port/.rimward/health
 
+  What the cache did is in Cache-Status; ask twice, and again after ten seconds:
+      curl -sD - -o /dev/null http://localhost:$port/api/products | grep -i cache-status
+  Stop the API, and the shop goes on with what the cache has:    kill $api
+  Ask for everything that visitors will ask for:                 $rimward warm --to http://localhost:$port
+
   Change something in tests/app/src, run \`npm run build\` there and \`$rimward build\` here: tabs that are open go on.
   Ctrl-C ends it.
 END

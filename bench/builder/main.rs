@@ -11,8 +11,9 @@ use std::process::{Command, ExitCode};
 
 use measure::{Figure, cpu_of, middle, print_table};
 
-/// Turns of each pair.
-const ROUNDS: usize = 7;
+/// Turns of each pair: many of what takes a tenth of a second, few of what takes several.
+const ROUNDS: usize = 15;
+const ROUNDS_OF_LONG: usize = 3;
 
 /// What is compared, from the command line.
 struct Subjects {
@@ -48,11 +49,12 @@ fn compare(subjects: &Subjects) -> ExitCode {
     for (plain, minified) in &subjects.apps {
         let scratch = tempfile::tempdir_in(scratch.path()).expect("a temporary folder");
         let name = |what: &str| format!("{}: {what}", plain.display());
-        figures.push(Figure::at_most(
-            0.60,
-            name("minify and maps, CPU / esbuild"),
-            against_esbuild(subjects, plain, scratch.path()),
-        ));
+        for (stage, what) in
+            [("link", "imports, minify, maps: CPU / esbuild"), ("minify", "minify, maps: CPU / esbuild")]
+        {
+            let ratio = against_esbuild(subjects, stage, plain, scratch.path());
+            figures.push(Figure::at_most(0.60, name(what), ratio));
+        }
         figures.push(Figure::at_most(
             1.00,
             name("br bytes / bundler's own minifier"),
@@ -81,10 +83,10 @@ fn compare(subjects: &Subjects) -> ExitCode {
 }
 
 /// All scripts and style sheets, each for itself, in one process, with source maps that lead to what people wrote.
-fn against_esbuild(subjects: &Subjects, folder: &Path, scratch: &Path) -> f64 {
+fn against_esbuild(subjects: &Subjects, stage: &str, folder: &Path, scratch: &Path) -> f64 {
     let files: Vec<PathBuf> = stages::texts(folder);
     let turn = |_| {
-        let ours = cpu_of(&mut stages::command("minify", folder, &scratch.join("ours")));
+        let ours = cpu_of(&mut stages::command(stage, folder, &scratch.join("ours")));
         let mut esbuild = Command::new(&subjects.esbuild);
         esbuild.args(["--minify", "--sourcemap", "--log-level=error", "--target=esnext"]);
         esbuild.arg(format!("--outdir={}", scratch.join("esbuild").display()));
@@ -113,7 +115,7 @@ fn against_c(subjects: &Subjects, folder: &Path, scratch: &Path) -> f64 {
         let ours = cpu_of(&mut stages::command("encode", folder, &scratch.join("encoded")));
         ours / (cpu_of(node().args(&files)) - cpu_of(&mut node()))
     };
-    middle((0..3).map(turn).collect())
+    middle((0..ROUNDS_OF_LONG).map(turn).collect())
 }
 
 fn rebuild(folder: &Path, scratch: &Path) -> f64 {
@@ -123,5 +125,5 @@ fn rebuild(folder: &Path, scratch: &Path) -> f64 {
         let warm = cpu_of(&mut stages::command("build", folder, &cache));
         warm / cold
     };
-    middle((0..3).map(turn).collect())
+    middle((0..ROUNDS_OF_LONG).map(turn).collect())
 }

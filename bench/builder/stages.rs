@@ -9,7 +9,7 @@ use rimward::cache::Cache;
 use rimward::encode::encode_all;
 use rimward::fs::Real;
 use rimward::link::placeholder::Placeholders;
-use rimward::link::{Graph, Naming, Node, ScriptKind};
+use rimward::link::{Graph, NameOptions, Naming, Node, ScriptKind, link};
 use rimward::minify::{Minimal, maps, minify};
 use rimward::scan::{Kind, Source, scan};
 use rimward::settings::SourceMaps;
@@ -49,6 +49,7 @@ pub(crate) fn texts(folder: &Path) -> Vec<PathBuf> {
 pub(crate) fn run(stage: &str, folder: &Path, output: &Path) -> ExitCode {
     let bytes = match stage {
         "minify" => write(&minified(folder, &Cache::none()), output),
+        "link" => write(&linked(folder), output),
         "encode" => encoded(sources(folder).into_values().filter(is_text).map(|source| source.bytes), &Cache::none()),
         "build" => {
             let cache = Cache::open(output, SystemTime::now());
@@ -98,6 +99,16 @@ fn minified(folder: &Path, cache: &Cache) -> Minimal {
         eprintln!("{finding}");
     }
     minimal
+}
+
+/// The same with their references found and replaced.
+fn linked(folder: &Path) -> Minimal {
+    let name = folder.display().to_string();
+    let (mut sources, _) = scan(&Real, folder, &name).unwrap_or_else(|findings| panic!("{findings:?}"));
+    sources.files.retain(|_, source| is_text(source) || source.kind == Kind::SourceMap);
+    let pool = pool(0).expect("threads");
+    let (graph, _) = link(&sources, &NameOptions::default(), &pool);
+    minify(graph, SourceMaps::Public, &Cache::none(), &pool).0
 }
 
 fn write(minimal: &Minimal, output: &Path) -> usize {

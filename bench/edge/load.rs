@@ -4,15 +4,20 @@
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpStream};
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 /// What to send, and how often.
-#[derive(Debug, Clone)]
+#[derive(Debug)]
 pub(crate) struct Load {
     /// The server.
     pub(crate) address: SocketAddr,
-    /// The request, whole.
+    /// The request, whole. `{n}` in it is a number from zero to below `paths`, another one each time.
     pub(crate) request: String,
+    /// How many paths there are.
+    pub(crate) paths: u32,
+    /// Where the next round begins.
+    pub(crate) from: AtomicU32,
     /// Connections at once.
     pub(crate) connections: u32,
     /// Requests on each.
@@ -22,20 +27,27 @@ pub(crate) struct Load {
 /// Sends the load. Every answer must have `status`; its body is read to the end.
 pub(crate) fn send(load: &Load, status: u16) -> Result<(), String> {
     std::thread::scope(|scope| {
-        let connections: Vec<_> =
-            (0..load.connections).map(|_| scope.spawn(|| send_on_one_connection(load, status))).collect();
-        connections.into_iter().try_for_each(|connection| connection.join().map_err(|_| "a client panicked")?)
+        let connections: Vec<_> = (0..load.connections)
+            .map(|number| scope.spawn(move || send_on_one_connection(load, number, status)))
+            .collect();
+        connections.into_iter().try_for_each(|connection| connection.join().map_err(|_| "a client panicked")?)?;
+        load.from.fetch_add(load.connections * load.requests, Ordering::Relaxed);
+        Ok(())
     })
 }
 
-fn send_on_one_connection(load: &Load, status: u16) -> Result<(), String> {
+fn send_on_one_connection(load: &Load, connection: u32, status: u16) -> Result<(), String> {
     let failed = |error: std::io::Error| format!("could not talk to {}: {error}", load.address);
     let stream = TcpStream::connect(load.address).map_err(failed)?;
     stream.set_nodelay(true).map_err(failed)?;
     stream.set_read_timeout(Some(Duration::from_secs(30))).map_err(failed)?;
     let mut reader = BufReader::with_capacity(64 * 1024, stream);
-    for _ in 0..load.requests {
-        reader.get_mut().write_all(load.request.as_bytes()).map_err(failed)?;
+    // Each connection has paths of its own, and goes on where it ended.
+    let from = if load.paths == 1 { 0 } else { load.from.load(Ordering::Relaxed) };
+    for number in 0..load.requests {
+        let path = (from + connection * load.requests + number) % load.paths;
+        let request = load.request.replace("{n}", &path.to_string());
+        reader.get_mut().write_all(request.as_bytes()).map_err(failed)?;
         let head = read_head(&mut reader).map_err(failed)?;
         if head.status != status {
             return Err(format!("{} answered {} to `{}`", load.address, head.status, first_line(&load.request)));

@@ -4,17 +4,22 @@
 //! is reported. README.md says how to read it and how to add to it.
 
 #[allow(dead_code, reason = "shared with the tests")]
+#[path = "../../tests/it/origin.rs"]
+mod origin;
+#[allow(dead_code, reason = "shared with the tests")]
 #[path = "../../tests/it/published.rs"]
 mod published;
 #[allow(dead_code, reason = "shared with the tests")]
 #[path = "../../tests/it/runtime.rs"]
 mod runtime;
 
+mod cache;
 mod load;
 
 use std::fmt::Write;
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::sync::atomic::AtomicU32;
 use std::time::Duration;
 
 use rimward::workerd::{Module, ModuleKind};
@@ -68,9 +73,10 @@ fn main() -> Result<(), String> {
         cases.push(measure(case, &subjects, rounds)?);
     }
     drop(subjects);
+    let hits = cache::measure(rounds)?;
     eprintln!("start-up: {STARTS} times");
     let start_up = start_up(folder.path())?;
-    let result = json!({ "cases": cases, "start_up": start_up, "wasm": wasm_size()? });
+    let result = json!({ "cases": cases, "hits": hits, "start_up": start_up, "wasm": wasm_size()? });
     eprint!("{}", table(&result));
     println!("{result:#}");
     Ok(())
@@ -100,7 +106,7 @@ fn start(modules: Vec<Module>, assets: &Path) -> Workerd {
     Workerd::start(&site(modules, Some(assets.to_owned())))
 }
 
-fn script(path: &str) -> Vec<Module> {
+pub(crate) fn script(path: &str) -> Vec<Module> {
     vec![es_module(project().join(path))]
 }
 
@@ -110,8 +116,7 @@ fn es_module(file: PathBuf) -> Module {
 
 const ACCEPT_ENCODING: (&str, &str) = ("Accept-Encoding", "gzip, deflate, br, zstd");
 
-/// A comparison of things that differ says nothing: the hand-written Worker has to answer with the same bytes and fields,
-/// Hono's with the same bytes.
+/// A comparison of things that differ says nothing: all have to answer with the same bytes and fields.
 fn check_alike(subjects: &[(&str, Workerd); 3]) -> Result<(), String> {
     for case in &CASES {
         let answers: Vec<Answer> =
@@ -121,8 +126,10 @@ fn check_alike(subjects: &[(&str, Workerd); 3]) -> Result<(), String> {
             names.sort();
             names
         };
-        if names(&answers[0]) != names(&answers[1]) {
-            return Err(format!("`plain` answers with other fields: {:#?}", (&answers[0].fields, &answers[1].fields)));
+        for ((name, _), answer) in subjects.iter().zip(&answers) {
+            if names(answer) != names(&answers[0]) {
+                return Err(format!("`{name}` answers with other fields: {:#?}", (&answer.fields, &answers[0].fields)));
+            }
         }
         if answers.iter().any(|answer| answer.body != answers[0].body || answer.field("content-encoding") != Some("br"))
         {
@@ -171,7 +178,15 @@ fn load_of(case: &Case, worker: &Workerd) -> (Load, u16) {
         200
     };
     request.push_str("\r\n");
-    (Load { address: worker.address, request, connections: CONNECTIONS, requests: case.requests }, status)
+    let load = Load {
+        address: worker.address,
+        request,
+        paths: 1,
+        from: AtomicU32::default(),
+        connections: CONNECTIONS,
+        requests: case.requests,
+    };
+    (load, status)
 }
 
 /// From the start of the process to its first answer: an asset from Rimward, a greeting from the smallest Worker.
@@ -200,7 +215,7 @@ fn wasm_size() -> Result<Value, String> {
     Ok(json!({ "bytes": raw.len(), "gzip_bytes": packed.len() }))
 }
 
-fn median(mut values: Vec<f64>) -> f64 {
+pub(crate) fn median(mut values: Vec<f64>) -> f64 {
     values.sort_by(f64::total_cmp);
     let middle = values.len() / 2;
     if values.len() % 2 == 1 { values[middle] } else { f64::midpoint(values[middle - 1], values[middle]) }
@@ -227,6 +242,7 @@ fn table(result: &Value) -> String {
             goal(hono, GOAL_HONO),
         );
     }
+    table.push_str(&cache::table(&result["hits"]));
     let start = number(&result["start_up"]["over_hello_ms"]);
     let most = GOAL_START.as_secs_f64() * 1e3;
     let _ = writeln!(table, "start-up CPU over a JS hello: {start:.1} ms (≤ {most:.0}) {}", goal(start, most));

@@ -1,9 +1,16 @@
 //! The command line, exactly as it is typed.
 
+#[cfg(target_os = "linux")]
+use std::ffi::OsString;
 use std::net::IpAddr;
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
+
+use crate::client::SiteUrl;
+#[cfg(target_os = "linux")]
+use crate::commands::Farewell;
+use crate::warm::Encoding;
 
 /// Ships React apps to the edge: an immutable, fingerprinted, precompressed release from what a bundler wrote.
 #[derive(Debug, Parser)]
@@ -43,6 +50,108 @@ pub enum Command {
     ///
     /// The same Worker as on Cloudflare. A release that is built meanwhile answers from then on.
     Serve(ServeArgs),
+    /// Ask a running edge for what visitors will ask for, so that the first of them does not wait
+    ///
+    /// Fetches what sitemaps and lists name, else every document and asset of the release in `output` of `[build]`, each
+    /// as browsers would: by encoding, and by each value that `vary` of its `[cache.*]` tells apart. Only the site itself
+    /// is asked; URLs of `hosts` of `[site]` are asked of `--to`. Ctrl-C ends it with a summary of what came so far.
+    ///
+    /// Exit status: 0 everything was answered; 1 something was not, or a list has errors; 2 usage or environment.
+    Warm(WarmArgs),
+    /// Purge what the edge has stored, at every location, and the zone's own cache where the Worker knows its zone
+    ///
+    /// The secret is that of the Worker's `RIMWARD_PURGE_SECRET`, read from the environment variable of that name. A path is of
+    /// the site that is asked; what a route's policy leaves out of its keys need not be spelled.
+    ///
+    /// Exit status: 0 done; 1 the purge is none, or calls to the zone were given up; 2 usage or environment.
+    Purge(PurgeArgs),
+    /// Becomes another program, which is told when its parent is gone: how this program starts those that must end with it.
+    #[cfg(target_os = "linux")]
+    #[command(hide = true)]
+    Become(BecomeArgs),
+}
+
+/// `rimward purge`.
+#[allow(clippy::struct_excessive_bools, reason = "flags, as they are typed")]
+#[derive(Debug, Clone, Default, Args)]
+#[command(group(clap::ArgGroup::new("what").required(true).multiple(true)
+    .args(["url", "prefix", "tag", "group", "all", "release", "failed"])))]
+pub struct PurgeArgs {
+    /// A URL, or a path of the site: every variant of it
+    #[arg(long, value_name = "URL")]
+    pub url: Vec<String>,
+
+    /// A URL or path, and everything below it; it ends where a segment of the path does
+    #[arg(long, value_name = "URL")]
+    pub prefix: Vec<String>,
+
+    /// Everything with this tag
+    #[arg(long, value_name = "TAG")]
+    pub tag: Vec<String>,
+
+    /// Everything of this group of the site (RFC 9875)
+    #[arg(long, value_name = "GROUP")]
+    pub group: Vec<String>,
+
+    /// Everything
+    #[arg(long)]
+    pub all: bool,
+
+    /// The URLs that the last build changed; with an ID, all that changed since that release
+    #[arg(long, value_name = "ID", num_args = 0..=1, require_equals = true)]
+    pub release: Option<Option<String>>,
+
+    /// Mark as stale instead of removing: what was stored is validated, or served within its grace period
+    #[arg(long)]
+    pub soft: bool,
+
+    /// Return when the purge is seen everywhere
+    #[arg(long)]
+    pub wait: bool,
+
+    /// A name for this purge: under the same name nothing is purged twice [default: a new one each time]
+    #[arg(long, value_name = "KEY")]
+    pub key: Option<String>,
+
+    /// List the calls to the zone's cache that were given up
+    #[arg(long, conflicts_with_all = ["url", "prefix", "tag", "group", "all", "release", "soft", "wait", "key"])]
+    pub failed: bool,
+
+    /// With `--failed`: make them again
+    #[arg(long, requires = "failed")]
+    pub replay: bool,
+
+    /// Print what came of it as JSON on standard output
+    #[arg(long)]
+    pub json: bool,
+
+    /// Where the site is reached: scheme, host and port [default: https:// and the first of `hosts` of `[site]`]
+    #[arg(long, value_name = "URL")]
+    pub to: Option<SiteUrl>,
+
+    #[command(flatten)]
+    #[allow(missing_docs, reason = "clap would take it for the help of every flag in it")]
+    pub project: ProjectArgs,
+}
+
+/// `rimward become`.
+#[cfg(target_os = "linux")]
+#[derive(Debug, Clone, Args)]
+pub struct BecomeArgs {
+    /// The process id of the parent
+    #[arg(long)]
+    pub parent: i32,
+
+    /// What the program is sent when the parent is gone
+    #[arg(long, value_enum)]
+    pub farewell: Farewell,
+
+    /// The program
+    pub program: PathBuf,
+
+    /// Its arguments
+    #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+    pub arguments: Vec<OsString>,
 }
 
 /// `rimward init`.
@@ -92,7 +201,8 @@ pub struct ServeArgs {
     #[arg(long, value_name = "IP", default_value = "127.0.0.1")]
     pub listen: IpAddr,
 
-    /// The folder for what runs: the Worker, its configuration [default: .rimward/serve]
+    /// The folder for what runs, and for what outlives it: the control log, what is stored for all locations
+    /// [default: .rimward/serve]
     #[arg(long, value_name = "DIR")]
     pub state: Option<PathBuf>,
 
@@ -103,6 +213,57 @@ pub struct ServeArgs {
     #[command(flatten)]
     #[allow(missing_docs, reason = "clap would take it for the help of every flag in it")]
     pub project: ProjectArgs,
+}
+
+/// `rimward warm`.
+#[derive(Debug, Clone, Args)]
+pub struct WarmArgs {
+    /// Where the site is reached: scheme, host and port [default: https:// and the first of `hosts` of `[site]`]
+    #[arg(long, value_name = "URL")]
+    pub to: Option<SiteUrl>,
+
+    /// A sitemap or an index of sitemaps, packed or not: a file, or a URL of the site; may be repeated
+    #[arg(long, value_name = "FILE|URL")]
+    pub sitemap: Vec<String>,
+
+    /// A file with a URL or a path on each line; `-` is standard input; may be repeated
+    #[arg(long, value_name = "FILE")]
+    pub list: Vec<PathBuf>,
+
+    /// The release too, where sitemaps or lists are named
+    #[arg(long)]
+    pub release: bool,
+
+    /// What to accept, a request each
+    #[arg(long, value_name = "LIST", value_delimiter = ',', default_value = "br,gzip")]
+    pub encodings: Vec<Encoding>,
+
+    /// Requests at once
+    #[arg(long, value_name = "N", default_value_t = 6, value_parser = clap::value_parser!(u16).range(1..=256))]
+    pub concurrency: u16,
+
+    /// Requests that begin in a second, at most
+    #[arg(long, value_name = "N", default_value_t = 50.0, value_parser = rate)]
+    pub rate: f64,
+
+    /// Seconds that an answer may take
+    #[arg(long, value_name = "S", default_value_t = 30, value_parser = clap::value_parser!(u32).range(1..=3600))]
+    pub timeout: u32,
+
+    /// Print the summary as JSON on standard output
+    #[arg(long)]
+    pub json: bool,
+
+    #[command(flatten)]
+    #[allow(missing_docs, reason = "clap would take it for the help of every flag in it")]
+    pub project: ProjectArgs,
+}
+
+fn rate(text: &str) -> Result<f64, &'static str> {
+    match text.parse::<f64>() {
+        Ok(rate) if (0.001..=100_000.0).contains(&rate) => Ok(rate),
+        _ => Err("it is a number from 0.001 to 100000"),
+    }
 }
 
 /// `rimward build`.

@@ -2,11 +2,10 @@
 
 use std::path::{Path, PathBuf};
 
-use rimward_edge::config::{Settings, SettingsFile};
+use rimward_edge::config::SettingsFile;
 
 use crate::diagnostic::{Diagnostic, Severity};
 use crate::fs::Files;
-use crate::manifest;
 use crate::settings::{self, BuildSettings, Compiled};
 
 /// What a build is to do.
@@ -26,8 +25,8 @@ pub struct Plan {
     pub settings: BuildSettings,
     /// `[site] hosts`: absolute URLs of these are the app's own.
     pub hosts: Vec<String>,
-    /// The edge's settings, as they are written.
-    pub settings_file: Vec<u8>,
+    /// The edge's settings. What is published has the hashes of the release's inline scripts in them.
+    pub settings_file: SettingsFile,
     /// Threads; 0: one for each processor.
     pub jobs: usize,
     /// What warnings do.
@@ -97,8 +96,8 @@ pub fn plan(files: &dyn Files, choices: &Choices) -> Result<(Plan, Vec<Diagnosti
         output: project.join(&build.output),
         state: project.join(".rimward"),
         settings: build,
-        hosts: settings_of(&file, choices.env.as_deref()).site.hosts.clone(),
-        settings_file: manifest::json(&file),
+        hosts: file.chosen().site.hosts.clone(),
+        settings_file: file,
         jobs: choices.jobs,
         strictness: choices.strictness,
         project,
@@ -107,10 +106,6 @@ pub fn plan(files: &dyn Files, choices: &Choices) -> Result<(Plan, Vec<Diagnosti
         Some(finding) => Err(PlanError::Settings(vec![finding])),
         None => Ok((plan, findings)),
     }
-}
-
-fn settings_of<'a>(file: &'a SettingsFile, env: Option<&str>) -> &'a Settings {
-    env.and_then(|env| file.envs.get(env)).unwrap_or(&file.settings)
 }
 
 /// Source and output inside one another would publish releases in releases.

@@ -6,7 +6,9 @@
 #![allow(clippy::match_bool, reason = "two answers beside one another read as a table")]
 
 pub mod cache;
+pub mod changes;
 pub mod cli;
+pub mod client;
 pub mod commands;
 pub mod config;
 pub mod diagnostic;
@@ -22,7 +24,9 @@ pub mod publish;
 pub mod report;
 pub mod scan;
 pub mod settings;
+pub mod site;
 pub mod syntax;
 pub mod threads;
+pub mod warm;
 pub mod worker;
 pub mod workerd;

@@ -8,7 +8,7 @@ mod needs;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use rimward_edge::config::{HeaderRule, RedirectRule};
+use rimward_edge::config::{HeaderRule, RedirectRule, SettingsFile};
 use rimward_edge::release::manifest::{
     Asset, Coding, Content, Document, Encoded, FORMAT, Manifest, document_path, manifest_path,
 };
@@ -121,7 +121,15 @@ pub fn json(value: &impl serde::Serialize) -> Vec<u8> {
     bytes
 }
 
-/// Policies in `_headers` that allow inline scripts by their hash go on doing so.
+/// The settings with the hashes of the release's inline scripts in their policies, in every environment.
+pub fn true_settings(mut file: SettingsFile, changed: &BTreeMap<String, String>) -> SettingsFile {
+    for settings in file.envs.values_mut().chain([&mut file.settings]) {
+        settings.headers = with_true_hashes(std::mem::take(&mut settings.headers), changed);
+    }
+    file
+}
+
+/// Policies of `_headers` and of the settings that allow inline scripts by their hash go on doing so.
 fn with_true_hashes(mut rules: Vec<HeaderRule>, changed: &BTreeMap<String, String>) -> Vec<HeaderRule> {
     let fields = rules.iter_mut().flat_map(|rule| &mut rule.set);
     for (_, value) in fields.filter(|(name, _)| name.starts_with("content-security-policy")) {

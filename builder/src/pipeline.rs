@@ -5,7 +5,10 @@
 
 use std::time::SystemTime;
 
+use rimward_edge::config::SettingsFile;
+
 use crate::cache::Cache;
+use crate::changes::{Answers, Changes};
 use crate::config::{Plan, Strictness};
 use crate::diagnostic::{Diagnostic, Severity};
 use crate::encode;
@@ -14,10 +17,10 @@ use crate::link::{self, NameOptions};
 use crate::manifest::{self, Compressed, Release, Rules};
 use crate::minify;
 use crate::name;
-use crate::publish::{self, Earlier, Place, PublishError, Published};
+use crate::publish::{self, Beside, Earlier, Place, PublishError, Published};
 use crate::report::{self, Report};
 use crate::scan::{self, Snapshot};
-use crate::settings;
+use crate::settings::{self, AssetsFrom};
 use crate::threads;
 
 /// Where a build is; shown to whoever waits.
@@ -45,6 +48,10 @@ pub type Progress<'a> = &'a (dyn Fn(Stage) + Sync);
 pub struct Made {
     /// The release.
     pub release: Release,
+    /// The edge's settings, as they are written.
+    pub settings: Vec<u8>,
+    /// What the platform says with assets, where it answers for them.
+    pub platform_headers: Option<String>,
     /// What the source looked like when it was read.
     pub snapshot: Snapshot,
     /// Warnings only.
@@ -92,13 +99,31 @@ pub fn build(plan: &Plan, files: &dyn Files, progress: Progress<'_>, now: System
         state: plan.state.clone(),
         keep_releases: plan.settings.keep_releases as usize,
     };
-    let published = match publish::publish(files, &place, &made.release, &plan.settings_file, &earlier) {
+    let changes = changed(plan, files, &earlier, &made).map(|changes| manifest::json(&changes));
+    let beside = Beside {
+        settings: &made.settings,
+        platform_headers: made.platform_headers.as_deref(),
+        changes: changes.as_deref(),
+    };
+    let published = match publish::publish(files, &place, &made.release, &beside, &earlier) {
         Ok(published) => published,
         Err(error) => return Err(BuildError::Publish(error, made.findings)),
     };
     made.findings.extend(report::remarks(plan, &published));
     let report = Report::new(&made.release.manifest, &earlier, &published);
     Ok(Built { published, report, findings: made.findings })
+}
+
+/// Which URLs change once the release answers; `None` where none did before, or nothing does.
+fn changed(plan: &Plan, files: &dyn Files, earlier: &Earlier, made: &Made) -> Option<Changes> {
+    let before = Answers::published(files, &plan.output, earlier)?;
+    let settings: SettingsFile = serde_json::from_slice(&made.settings).ok()?;
+    let (release, keep) = (&made.release, plan.settings.keep_releases as usize);
+    let beside = publish::kept_beside(release, earlier, keep);
+    let after = Answers::of((&release.id, &release.manifest), beside, settings.chosen());
+    let known = Changes::published(files, &plan.output);
+    let changes = known.clone().with(&before, &after, keep);
+    (changes != known).then_some(changes)
 }
 
 /// Makes a release in memory.
@@ -139,14 +164,20 @@ pub fn make(
     progress(Stage::Encode);
     let bytes: Vec<_> = named.files.iter().map(|file| file.bytes.clone()).collect();
     let encodings = encode::encode_all(&bytes, &plan.settings.encodings, cache, &pool);
+    let edge = manifest::true_settings(plan.settings_file.clone(), &named.inline_hashes);
     let mut compressed = Compressed { named, encodings };
     publish::reuse_encodings(files, &plan.output, &mut compressed, earlier);
 
     let rules = Rules { base: base.clone(), headers, redirects };
-    match manifest::release(compressed, rules) {
-        Ok(release) => Ok(Made { release, snapshot, findings: findings.list }),
-        Err(errors) => Err(findings.fail(errors)),
-    }
+    let release = manifest::release(compressed, rules).map_err(|errors| findings.fail(errors))?;
+    let platform_headers = match plan.settings.assets {
+        AssetsFrom::Worker => None,
+        AssetsFrom::Platform => {
+            let rules = release.manifest.headers.iter().chain(&edge.chosen().headers);
+            Some(settings::platform_headers(rules).map_err(|errors| findings.fail(errors))?)
+        }
+    };
+    Ok(Made { release, settings: manifest::json(&edge), platform_headers, snapshot, findings: findings.list })
 }
 
 /// What the settings, the bundler and the release before say about names.

@@ -15,6 +15,10 @@ pub const COMPATIBILITY_DATE: &str = "2026-11-01";
 /// A request that its client left is told to the Worker, so that it lets go of what it keeps for it.
 pub const COMPATIBILITY_FLAGS: &[&str] = &["enable_request_signal"];
 
+/// What stands behind the platform's Cache API, and behind its KV bindings: a bare runtime has neither.
+const CACHE_SERVICE: &str = include_str!("../services/cache.js");
+const KV_SERVICE: &str = include_str!("../services/kv.js");
+
 /// What `workerd serve` is to run.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Config {
@@ -26,6 +30,11 @@ pub struct Config {
     pub assets: Option<PathBuf>,
     /// Variables of the Worker, by name.
     pub variables: BTreeMap<String, String>,
+    /// Variables of the Worker that `workerd` takes from its own environment: secrets stand in no file of ours.
+    pub secrets: Vec<String>,
+    /// The folder of what outlives a restart. With one the Worker has the platform's stores (a cache in memory, and a
+    /// key-value store in this folder) and the control log.
+    pub state: Option<PathBuf>,
     /// Where the Worker's own requests go.
     pub outbound: Outbound,
     /// A request field that is taken for `request.cf` (as JSON). Only where whoever sends requests is trusted: tests.
@@ -93,8 +102,15 @@ pub fn render(config: &Config) -> String {
     if config.assets.is_some() {
         bindings.push(r#"(name = "ASSETS", service = "assets")"#.to_owned());
     }
+    if config.state.is_some() {
+        bindings.push(r#"(name = "KV", kvNamespace = "kv")"#.to_owned());
+        bindings.push(format!(r#"(name = "{LOG_BINDING}", durableObjectNamespace = "{LOG_CLASS}")"#));
+    }
     for (name, value) in &config.variables {
         bindings.push(format!("(name = {}, text = {})", quote(name), quote(value)));
+    }
+    for name in &config.secrets {
+        bindings.push(format!("(name = {0}, fromEnvironment = {0})", quote(name)));
     }
     let modules: Vec<String> = config.modules.iter().map(module).collect();
     let flags: Vec<String> = COMPATIBILITY_FLAGS.iter().map(|flag| quote(flag)).collect();
@@ -106,6 +122,12 @@ pub fn render(config: &Config) -> String {
         // Pages may lie in folders such as `.well-known`.
         let path = quote(&folder.to_string_lossy());
         services.push(format!(r#"(name = "assets", disk = (path = {path}, allowDotfiles = true))"#));
+    }
+    if let Some(folder) = &config.state {
+        let path = quote(&folder.to_string_lossy());
+        services.push(r#"(name = "cache", worker = .cache)"#.to_owned());
+        services.push(r#"(name = "kv", worker = .kv)"#.to_owned());
+        services.push(format!(r#"(name = "state", disk = (path = {path}, writable = true))"#));
     }
     let http = config.cf_field.as_deref().map_or(String::new(), |field| format!("cfBlobHeader = {}", quote(field)));
 
@@ -122,8 +144,42 @@ pub fn render(config: &Config) -> String {
     let _ = writeln!(text, "  compatibilityDate = {},", quote(COMPATIBILITY_DATE));
     let _ = writeln!(text, "  compatibilityFlags = [{}],", flags.join(", "));
     list(&mut text, "bindings", &bindings);
-    text.push_str("  globalOutbound = \"outbound\",\n);\n");
+    text.push_str("  globalOutbound = \"outbound\",\n");
+    if config.state.is_some() {
+        text.push_str("  cacheApiOutbound = \"cache\",\n");
+        text.push_str(LOG);
+        text.push_str(");\n");
+        text.push_str(&service("cache", CACHE_SERVICE, ""));
+        text.push_str(&service("kv", KV_SERVICE, VALUES));
+    } else {
+        text.push_str(");\n");
+    }
     text
+}
+
+/// The Worker's binding to the control log, and the class of the object that owns it: the same in `wrangler.toml`.
+pub const LOG_BINDING: &str = "CONTROL_LOG";
+/// See [`LOG_BINDING`].
+pub const LOG_CLASS: &str = "ControlLog";
+
+/// The control log's one object.
+const LOG: &str = r#"  durableObjectNamespaces = [(className = "ControlLog", uniqueKey = "rimward-control-log", enableSql = true)],
+  durableObjectStorage = (localDisk = "state"),
+"#;
+
+/// The key-value store's one object.
+const VALUES: &str = r#"  bindings = [(name = "VALUES", durableObjectNamespace = "Values")],
+  durableObjectNamespaces = [(className = "Values", uniqueKey = "rimward-values", enableSql = true)],
+  durableObjectStorage = (localDisk = "state"),
+"#;
+
+/// A Worker of ours that stands in for a part of the platform.
+fn service(name: &str, text: &str, more: &str) -> String {
+    format!(
+        "\nconst {name} :Workerd.Worker = (\n  modules = [(name = \"{name}.js\", esModule = {})],\n  compatibilityDate = {},\n{more});\n",
+        quote(text),
+        quote(COMPATIBILITY_DATE)
+    )
 }
 
 fn module(module: &Module) -> String {
@@ -184,6 +240,8 @@ mod tests {
             modules: worker_modules(Path::new("/site/.rimward/worker")),
             assets: Some("/site/public".into()),
             variables: BTreeMap::from([("RIMWARD_WATCH".into(), "1".into())]),
+            secrets: Vec::new(),
+            state: None,
             outbound: Outbound::anywhere(),
             cf_field: None,
         }
@@ -225,6 +283,28 @@ const rimward :Workerd.Worker = (
     fn without_a_folder_there_is_no_binding() {
         let text = render(&Config { assets: None, ..config() });
         assert!(!text.contains("ASSETS") && !text.contains("disk"), "{text}");
+    }
+
+    #[test]
+    fn with_a_state_folder_there_are_stores() {
+        let text = render(&Config { state: Some("/site/.rimward/serve/state".into()), ..config() });
+        for line in [
+            r#"    (name = "KV", kvNamespace = "kv"),"#,
+            r#"    (name = "CONTROL_LOG", durableObjectNamespace = "ControlLog"),"#,
+            r#"    (name = "state", disk = (path = "/site/.rimward/serve/state", writable = true)),"#,
+            r#"  cacheApiOutbound = "cache","#,
+            "const cache :Workerd.Worker = (",
+            "const kv :Workerd.Worker = (",
+        ] {
+            assert!(text.lines().any(|found| found == line), "no `{line}` in:\n{text}");
+        }
+    }
+
+    #[test]
+    fn secrets_are_named_and_not_written() {
+        let text = render(&Config { secrets: vec!["RIMWARD_PURGE_SECRET".into()], ..config() });
+        let line = r#"(name = "RIMWARD_PURGE_SECRET", fromEnvironment = "RIMWARD_PURGE_SECRET"),"#;
+        assert!(text.contains(line), "{text}");
     }
 
     #[test]

@@ -24,13 +24,22 @@ class Instance {
   constructor() {
     this.#exports = glue({
       ...{ header, headerNamed, headers, acceptEncoding, peer, takeBody, variable, random, log },
-      ...{ asset, read, send, slice, prepare, respond, respondRepeated },
+      ...{ asset, read, send, slice, prepare, respond, respondPrepared },
+      ...{ hasStore, kept, keep, forget, logId, askLog },
+      gather: async (body, limit) => (body instanceof Uint8Array ? body : gather(body, limit)),
+      recording: (limit, length) => new Recording(limit, length ?? null),
+      signal: () => new Signal(),
       wake: (task) => queueMicrotask(() => this.#resume(task)),
       defer: (call, task) => this.#defer(call, task),
       panicked: (message) => (this.#panic = message),
     });
     this.#exports.initSync({ module: wasm });
     fieldNames = this.#exports.start().split("\n");
+  }
+
+  // The control log's ledger, made of the rows that are stored of it. Whoever uses it says so where it traps.
+  ledger(rows) {
+    return new this.#exports.ControlLedger(rows);
   }
 
   // A response, or a promise of one.
@@ -104,9 +113,13 @@ function failure(id) {
 
 let current = new Instance();
 
+function usable() {
+  if (current.poisoned) current = new Instance();
+  return current;
+}
+
 export default {
   fetch(request, env, ctx) {
-    if (current.poisoned) current = new Instance();
-    return current.answer(new Call(request, env, ctx));
+    return usable().answer(new Call(request, env, ctx));
   },
 };

@@ -12,7 +12,7 @@ pub struct Answer<B> {
     pub status: StatusCode,
     /// The part of the head that many answers share, made once; the shell may keep its own form of it.
     pub prepared: Option<Rc<PreparedHead>>,
-    /// The rest of the head. Never holds a name that `prepared` holds.
+    /// The rest of the head. A name that `prepared` holds too is meant to be replaced.
     pub headers: HeaderMap,
     /// The body.
     pub body: Body<B>,
@@ -25,6 +25,16 @@ pub struct PreparedHead {
     pub id: u32,
     /// The fields.
     pub headers: HeaderMap,
+}
+
+impl PreparedHead {
+    /// The whole head of one answer.
+    pub fn with(&self, own: HeaderMap) -> HeaderMap {
+        let mut headers = self.headers.clone();
+        // Replaces what is there, and keeps the several lines of one name of its own.
+        headers.extend(own);
+        headers
+    }
 }
 
 /// The body of an answer.

@@ -2,16 +2,19 @@
 //!
 //! In reading order: [`serve`] is the life of a request; [`platform`] is all that it asks of the outside world;
 //! [`guard`] decides who may pass, [`route`] which rule answers, [`release`] which file in which form, [`origin`] what is
-//! asked of an origin and what of its answer goes on; [`rewrite`] changes heads by rule. [`config`] and
-//! [`release::manifest`] are the formats that the builder writes; [`path`], [`field`] and [`time`] are grammar and units.
-//! Everything runs natively; only `shell` knows the platform.
+//! asked of an origin and what of its answer goes on; [`rewrite`] changes heads by rule; [`control`] is what all locations
+//! know, such as purges. [`config`] and [`release::manifest`] are the formats that the builder writes; [`path`],
+//! [`field`] and [`time`] are grammar and units. Everything runs natively; only `shell` knows the platform.
 
 #![allow(async_fn_in_trait, reason = "an isolate has one thread: the futures need not be `Send`")]
 
 pub mod answer;
+pub mod cache;
 pub mod config;
+pub mod control;
 pub mod field;
 pub mod guard;
+pub mod memory;
 pub mod origin;
 pub mod path;
 pub mod platform;

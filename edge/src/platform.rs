@@ -36,8 +36,12 @@ pub trait Request {
 
 /// The outside world. Futures are not `Send`: an isolate has one thread.
 pub trait Platform {
-    /// A body of the outside world: bytes that are at hand, or a stream.
-    type Body;
+    /// A body of the outside world: bytes that are at hand, or a stream. A copy of a stream is the same stream.
+    type Body: Clone;
+    /// See [`Platform::record`].
+    type Recording: Recording<Body = Self::Body>;
+    /// See [`Platform::signal`].
+    type Signal: Signal;
 
     /// The wall clock. The platform freezes it between I/O.
     fn now(&self) -> Timestamp;
@@ -49,14 +53,119 @@ pub trait Platform {
     /// change their bytes, but for that of `_rimward/releases.json`, which goes through [`Platform::read`].
     async fn asset(&self, path: &str) -> Result<Option<Self::Body>, AssetError>;
     /// The file at `path` of the assets, whole, never from memory.
-    async fn read(&self, path: &str) -> Result<Option<Vec<u8>>, AssetError>;
+    async fn read(&self, path: &str) -> Result<Option<WholeFile>, AssetError>;
     /// Sends a request to an origin: the one place from which requests leave. Redirects are not followed, the
     /// platform's subrequest cache neither answers nor stores. Resolves when the answer's head is there.
     async fn fetch(&self, outbound: Outbound<Self::Body>) -> Result<Inbound<Self::Body>, FetchError>;
+    /// What `store` keeps under `key`.
+    async fn kept(&self, store: Store, key: &str) -> Result<Option<Kept<Self::Body>>, StoreError>;
+    /// Keeps `kept` under `key`, in place of what is there. [`Store::Everywhere`] takes bytes that are at hand only. That it succeeds
+    /// promises nothing: the platform may have stored nothing, and may forget at any time.
+    async fn keep(
+        &self,
+        store: Store,
+        key: &str,
+        kept: Kept<Self::Body>,
+        retention: Duration,
+    ) -> Result<(), StoreError>;
+    /// Forgets what `store` keeps under `key`.
+    async fn forget(&self, store: Store, key: &str) -> Result<(), StoreError>;
+    /// Begins to read `body`, which has `length` bytes if that is known, and keeps what it reads up to `limit`. The
+    /// reading goes on as long as the event lasts that began it: wait for [`Recording::whole`].
+    fn record(&self, body: Self::Body, length: Option<u64>, limit: u64) -> Self::Recording;
+    /// What wakes other requests of the isolate.
+    fn signal(&self) -> Self::Signal;
+    /// The length of a body that is at hand; `None` for a stream.
+    fn length(&self, body: &Self::Body) -> Option<u64>;
+    /// A body of at most `limit` bytes at hand; a longer one as a stream of the same bytes.
+    async fn gather(&self, body: Self::Body, limit: u64) -> Result<Self::Body, FetchError>;
+    /// The bytes of a body that is at hand.
+    fn bytes(&self, body: &Self::Body) -> Option<Vec<u8>>;
+    /// A body of these bytes.
+    fn body(&self, bytes: Vec<u8>) -> Self::Body;
+    /// What tells this Worker's control log from every other one; `None` where there is none.
+    fn log_id(&self) -> Option<String>;
+    /// Asks the object that owns the control log. Both texts are of [`crate::control::message`].
+    async fn ask_log(&self, command: String, within: Duration) -> Result<String, LogError>;
     /// One line for the operator's log: why an answer failed, with its request id. Never seen by clients.
     fn log(&self, line: &str);
     /// Runs something after the answer, which may finish first. It owns what it needs.
     fn defer(self: &Rc<Self>, work: impl Future<Output = ()> + 'static);
+}
+
+/// A file of the assets, whole.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct WholeFile {
+    /// Its bytes.
+    pub bytes: Vec<u8>,
+    /// Their SHA-256, in lower-case hexadecimal. The platform's own code is far faster at it than ours when it has just
+    /// been loaded.
+    pub sha256: String,
+}
+
+/// Where stored responses are kept beyond the isolate's memory.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Store {
+    /// The platform's cache: all isolates of a data centre see it.
+    DataCentre,
+    /// The platform's key-value store: every location sees it, some time later.
+    Everywhere,
+}
+
+/// What a store keeps under a key.
+#[derive(Debug, Clone)]
+pub struct Kept<B> {
+    /// A text of ours: visible ASCII.
+    pub envelope: String,
+    /// The body.
+    pub body: B,
+    /// How many bytes the body has.
+    pub length: u64,
+}
+
+/// Why a store did not do what it was asked.
+#[derive(Debug, thiserror::Error)]
+pub enum StoreError {
+    /// The Worker has no such binding.
+    #[error("there is no such store")]
+    Absent,
+    /// In the platform's words.
+    #[error("{0}")]
+    Failed(String),
+}
+
+/// Why the control log did not answer.
+#[derive(Debug, thiserror::Error)]
+pub enum LogError {
+    /// The Worker has no such binding.
+    #[error("the Worker has no `CONTROL_LOG` binding")]
+    Absent,
+    /// No answer within the limit.
+    #[error("the control log did not answer within {0:?}")]
+    Timeout(Duration),
+    /// In the platform's words.
+    #[error("the control log could not be asked: {0}")]
+    Failed(String),
+}
+
+/// A body that is being read, for any number of requests.
+pub trait Recording: Clone {
+    /// The platform's body.
+    type Body;
+
+    /// The whole body for one more reader, from its beginning: bytes where they are all there, else a stream that breaks off
+    /// if the source does. `None` where its beginning is not kept any more, or it broke off already.
+    fn reader(&self) -> Option<Self::Body>;
+    /// All of it, at hand, once its end is there; `None` where it broke off or was longer than the limit.
+    async fn whole(&self) -> Option<Self::Body>;
+}
+
+/// Wakes other requests of the isolate, each in its own context.
+pub trait Signal: Clone {
+    /// Wakes all that wait, and those that will.
+    fn fire(&self);
+    /// Whether it fired within so long.
+    async fn fired(&self, within: Duration) -> bool;
 }
 
 /// A request to an origin.

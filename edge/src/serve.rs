@@ -1,38 +1,95 @@
 //! The life of a request: the one function that asks, decides and acts, in order.
 
+mod cached;
+mod control;
+mod flight;
 mod forward;
 mod ours;
+mod purge;
 mod send;
 mod site;
+mod stock;
+mod stores;
 mod visit;
 
 use std::cell::{Cell, RefCell};
+use std::collections::HashMap;
+use std::pin::Pin;
 use std::rc::Rc;
 
 use http::Method;
 
+use self::control::Lease;
+use self::flight::Flight;
 use self::ours::{Cause, health};
 use self::site::Site;
+use self::stock::Stock;
 use self::visit::Visit;
 use crate::answer::Answer;
-use crate::guard::{self, Refusal, target::Target};
+use crate::cache::Specs;
+use crate::guard::{self, Refusal, secret::Failures, target::Target};
+use crate::memory::Memory;
 use crate::platform::{Platform, Request};
 use crate::release::file::Place;
 use crate::release::navigation::{is_navigation, looks_like_a_file};
 use crate::release::table::Found;
 use crate::route::{self, redirect::Outcome};
+use crate::time::Timestamp;
 
 /// What an isolate keeps between requests. Everything in it is a copy of something outside, bounded, and may vanish.
-#[derive(Debug, Default)]
-pub struct Isolate {
+pub struct Isolate<P: Platform> {
     site: RefCell<Option<Rc<Site>>>,
+    sites_read: Cell<u32>,
+    lease: Rc<Lease>,
+    failures: RefCell<Failures>,
     heads_made: Cell<u32>,
+    specs: RefCell<Memory<Rc<Specs>>>,
+    stocks: RefCell<Memory<Rc<Stock<P>>>>,
+    /// What was found in a store and not in memory.
+    seen: RefCell<Memory<()>>,
+    /// The requests to origins that others may wait for.
+    flights: RefCell<HashMap<String, Rc<Flight<P>>>>,
+    /// Since when the requests of a key do not wait for one another.
+    alone: RefCell<Memory<Timestamp>>,
+    /// Of bodies that are being read.
+    recorded_bytes: Cell<u64>,
+}
+
+/// Of all stored responses in memory: an isolate has 128 MB for everything.
+const STOCKS_BYTES: u64 = 32 * 1024 * 1024;
+/// Of one stored response in memory.
+const STOCK_BYTES: u64 = 1024 * 1024;
+/// Of what is known about keys.
+const KEYS_BYTES: u64 = 1024 * 1024;
+
+impl<P: Platform> Default for Isolate<P> {
+    fn default() -> Isolate<P> {
+        Isolate {
+            site: RefCell::default(),
+            sites_read: Cell::default(),
+            lease: Rc::default(),
+            failures: RefCell::default(),
+            heads_made: Cell::default(),
+            specs: RefCell::new(Memory::new(KEYS_BYTES, KEYS_BYTES / 16)),
+            stocks: RefCell::new(Memory::new(STOCKS_BYTES, STOCK_BYTES)),
+            seen: RefCell::new(Memory::new(KEYS_BYTES, KEYS_BYTES / 16)),
+            flights: RefCell::default(),
+            alone: RefCell::new(Memory::new(KEYS_BYTES, KEYS_BYTES / 16)),
+            recorded_bytes: Cell::default(),
+        }
+    }
+}
+
+/// A future that is polled in a function of its own. The runtime compiles a function when it is first called: what a request
+/// seldom needs stays out of the one that every first request of an isolate waits for.
+fn apart<'work, T>(work: impl Future<Output = T> + 'work) -> Pin<Box<dyn Future<Output = T> + 'work>> {
+    Box::pin(work)
 }
 
 /// Answers a request.
-pub async fn serve<P, R>(platform: &Rc<P>, isolate: &Isolate, request: &R) -> Answer<P::Body>
+pub async fn serve<P, R>(platform: &Rc<P>, isolate: &Rc<Isolate<P>>, request: &R) -> Answer<P::Body>
 where
-    P: Platform,
+    P: Platform + 'static,
     R: Request<Body = P::Body>,
 {
     let visit = Visit::begin(platform, isolate, request);
@@ -47,9 +104,9 @@ where
 }
 
 /// Who may pass, which rule answers, and what: an origin's answer, a file, or one of ours.
-async fn respond<P, R>(visit: &Visit<'_, P, R>, site: &Site) -> Answer<P::Body>
+async fn respond<P, R>(visit: &Visit<'_, P, R>, site: &Rc<Site>) -> Answer<P::Body>
 where
-    P: Platform,
+    P: Platform + 'static,
     R: Request<Body = P::Body>,
 {
     let target = match Target::parse(visit.request.url()) {
@@ -66,6 +123,9 @@ where
     if matches!(*visit.request.method(), Method::TRACE | Method::CONNECT) {
         return ours::refuse(visit, Refusal::BadMethod);
     }
+    if target.path == "/.rimward/purge" || target.path.starts_with("/.rimward/purge/") {
+        return purge::answer(visit, site, &target).await;
+    }
     if target.path == "/.rimward" || target.path.starts_with("/.rimward/") {
         return ours::error(visit, Cause::NotFound);
     }
@@ -81,7 +141,7 @@ where
         _ => {}
     }
     match route::choose(&site.settings.routes, &target.path) {
-        Some(route) => forward::forward(visit, site, route, &target).await,
+        Some(route) => apart(forward::forward(visit, site, route, &target)).await,
         None => from_release(visit, site, &target).await,
     }
 }
@@ -108,7 +168,7 @@ where
     let mut degraded = None;
     if is_for_files {
         for place in 0..site.earlier_count() {
-            match site::earlier(visit, site, place).await {
+            match apart(site::earlier(visit, site, place)).await {
                 Ok(release) => {
                     if let Found::File(file) = release.find(decoded) {
                         return send::file(visit, site, target, file, Place::Own).await;
@@ -138,7 +198,7 @@ where
         _ => {}
     }
     match site.release.document("404.html") {
-        Some(page) if is_visit && page.is_page() => send::error_page(visit, site, target, page).await,
+        Some(page) if is_visit && page.is_page() => apart(send::error_page(visit, site, target, page)).await,
         _ => ours::not_found(visit, site, target, degraded.unwrap_or(Cause::NotFound)),
     }
 }

@@ -53,11 +53,15 @@ function json(response, code, value, fields = {}) {
   response.end(body);
 }
 
-/** JSON that may be cached and revalidated. */
+/**
+ * JSON that browsers revalidate, and that caches in between keep: those can be told when it has changed. They may serve it
+ * for another minute while they ask for it anew, and for a day while nobody answers here.
+ */
 function cacheable(request, response, value, tags) {
   const digest = createHash("sha256").update(JSON.stringify(value)).digest("base64url").slice(0, 16);
   const fields = {
-    "Cache-Control": "public, max-age=10, stale-while-revalidate=60, stale-if-error=86400",
+    "Cache-Control": "no-cache",
+    "CDN-Cache-Control": "max-age=10, stale-while-revalidate=60, stale-if-error=86400",
     "Cache-Tag": tags.join(","),
     ETag: `"${digest}"`,
   };

@@ -281,8 +281,6 @@ fn the_app_stays_usable_when_its_api_is_gone() {
     let api = Api::start();
     let mut shop = Shop::open(&api);
     drop(api);
-    // The API lets browsers keep what it said, and serve it when it fails: this one has not been there.
-    shop.browser = Chromium::start();
     shop.browser.open(&shop.edge.origin);
     shop.browser.wait_until("document.querySelector('[data-failure]') !== null");
     let status = shop.browser.evaluate("fetch('/api/products').then((answer) => answer.status)");
@@ -309,4 +307,38 @@ fn a_lost_network_leaves_the_open_page_alone() {
     shop.browser.open(&format!("{}/status", shop.edge.origin));
     expect_checks(&mut shop.browser, 15);
     assert_eq!(shop.browser.take_problems(), Vec::<String>::new());
+}
+
+/// What the page of checks says of the API's products: how many, and what the cache did.
+#[track_caller]
+fn products_said(browser: &mut Chromium, edge: &Edge) -> String {
+    browser.open(&format!("{}/status", edge.origin));
+    expect_checks(browser, 15);
+    let said = browser.evaluate("document.querySelector('tr[data-check=api] td:last-child').innerText");
+    said.as_str().expect("a text").to_owned()
+}
+
+#[test]
+fn the_shop_goes_on_selling_while_its_api_is_down() {
+    let api = Api::start();
+    let site = Site::new("/", Some(&api));
+    site.configure("cache = \"api\"\n[cache.api]\noverride_freshness = \"2s\"");
+    site.put("vite");
+    site.build();
+    let edge = site.serve();
+    let mut browser = Chromium::start();
+    assert_eq!(products_said(&mut browser, &edge), "9 products, uri-miss");
+    browser.wait_until(
+        "fetch('/api/products').then((answer) => /; hit; ttl=[0-9]/.test(answer.headers.get('cache-status')))",
+    );
+    drop(api);
+    browser
+        .wait_until("fetch('/api/products').then((answer) => /; hit; ttl=-/.test(answer.headers.get('cache-status')))");
+    browser.take_problems();
+    browser.open(&edge.origin);
+    browser.wait_until("document.querySelector('[data-products=\"9\"]') !== null");
+    assert_eq!(browser.take_problems(), Vec::<String>::new());
+    // What was never asked for nobody has.
+    let missing = browser.evaluate("fetch('/api/products/lantern').then((answer) => answer.status)");
+    assert_eq!(missing, 502);
 }

@@ -6,11 +6,14 @@ use std::path::Path;
 use std::process::{Command, Output, Stdio};
 use std::time::{Duration, SystemTime};
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use rimward::cache::Cache;
 use rimward::config::{Choices, Plan, plan};
 use rimward::fs::{Faults, Files as _, Memory};
 use rimward::pipeline::{self, BuildError, Built};
 use rimward::publish::Earlier;
+use rimward_edge::config::SettingsFile;
 use rimward_edge::release::manifest::{Manifest, Releases};
 use sha2::{Digest as _, Sha256};
 
@@ -96,6 +99,56 @@ fn the_bundlers_hashes_do_not_matter_only_the_bytes_do() {
         published(&files).1.assets.into_iter().map(|(logical, asset)| (logical, asset.path)).collect::<BTreeMap<_, _>>()
     };
     assert_eq!(names("Bq3dk1xZ"), names("Zx1kd3qB"));
+}
+
+#[test]
+fn policies_of_the_settings_allow_the_inline_scripts_that_are_published() {
+    let files = app();
+    let (script, lone) = ("import(\"/assets/index-Bq3dk1xZ.js\")", "sha256-lone=");
+    let source = |text: &str| format!("sha256-{}", STANDARD.encode(Sha256::digest(text)));
+    files.put("/shop/dist/index.html", format!("<!doctype html><script type=\"module\">{script}</script>").as_bytes());
+    let policy = format!("script-src '{}' '{lone}'", source(script));
+    let rule = format!("[[header]]\npath = \"/*\"\nset = {{ content-security-policy = \"{policy}\" }}\n");
+    files.put("/shop/rimward.toml", format!("{rule}[env.x.site]\nname = \"x\"\n").as_bytes());
+    build(&files).expect("a release");
+    let (releases, _) = published(&files);
+    let read = |path: &str| String::from_utf8(files.read(Path::new(path)).expect(path)).expect("text");
+    let page = read(&format!("/shop/public/_rimward/releases/{}/index.html", releases.current));
+    let inline = page.split("module\">").nth(1).and_then(|rest| rest.split("</script>").next()).expect("a script");
+    assert_ne!(inline, script, "it names what was renamed");
+    let settings = read(&format!("/shop/public/_rimward/settings/{}.json", releases.settings_sha256));
+    let file: SettingsFile = serde_json::from_str(&settings).expect("settings");
+    let expected = [("content-security-policy".to_owned(), format!("script-src '{}' '{lone}'", source(inline)))];
+    assert_eq!(file.settings.headers[0].set, expected);
+    assert_eq!(file.envs["x"].headers[0].set, expected);
+}
+
+#[test]
+fn the_platform_is_told_of_assets_where_it_answers_for_them() {
+    let files = app();
+    let there =
+        || files.read(Path::new("/shop/public/_headers")).ok().map(|bytes| String::from_utf8(bytes).expect("text"));
+    build(&files).expect("a release");
+    assert_eq!(there(), None);
+    let header = "[[header]]\npath = \"/assets/*\"\nset = { x-mine = \"1\" }\n";
+    files.put("/shop/rimward.toml", format!("[site]\nassets = \"platform\"\n{header}").as_bytes());
+    let built = build(&files).expect("a release");
+    assert_eq!(built.findings, [], "{:?}", built.findings);
+    let text = there().expect("the platform's file");
+    let rules = text.split_once("/assets/*\n").expect("our rule").1;
+    // That of `_headers` in the source acts before that of the settings.
+    let expected = "  Cache-Control: public, max-age=31536000, immutable\n  X-Content-Type-Options: nosniff\n\
+                    /*\n  ! x-test\n  x-test: yes\n/assets/*\n  ! x-mine\n  x-mine: 1\n";
+    assert_eq!(rules, expected);
+
+    let many: String = (0..100).map(|_| header).collect();
+    files.put("/shop/rimward.toml", format!("[site]\nassets = \"platform\"\n{many}").as_bytes());
+    let Err(BuildError::Source(findings)) = build(&files) else { panic!("past the platform's limit") };
+    assert!(findings.iter().any(|finding| finding.code == "platform-limit"), "{findings:?}");
+
+    files.take("/shop/rimward.toml");
+    build(&files).expect("a release");
+    assert_eq!(there(), None);
 }
 
 #[test]

@@ -117,12 +117,15 @@ impl Chromium {
         answer["result"]["value"].clone()
     }
 
-    /// Waits until an expression is true in the page.
+    /// Waits until an expression is true in the page; promises are awaited.
     #[track_caller]
     pub(crate) fn wait_until(&mut self, expression: &str) {
         let deadline = Instant::now() + PATIENCE;
         loop {
-            let answer = self.call("Runtime.evaluate", &json!({ "expression": expression, "returnByValue": true }));
+            let answer = self.call(
+                "Runtime.evaluate",
+                &json!({ "expression": expression, "awaitPromise": true, "returnByValue": true }),
+            );
             if answer["result"]["value"] == json!(true) {
                 return;
             }

@@ -56,6 +56,11 @@ fn fields_of_any_bytes() {
 }
 
 #[test]
+fn answers_to_be_cached_of_any_bytes() {
+    run("cache");
+}
+
+#[test]
 fn settings_of_any_bytes() {
     run("settings");
 }
@@ -83,6 +88,11 @@ fn scripts_of_any_bytes() {
 #[test]
 fn data_of_any_bytes() {
     run("data");
+}
+
+#[test]
+fn sitemaps_of_any_bytes() {
+    run("sitemap");
 }
 
 #[test]

@@ -4,11 +4,18 @@
 
 mod browser;
 mod build;
+mod cached;
 mod chromium;
+mod collapse;
 mod commands;
+mod conformance;
+mod dev;
 mod fuzz;
+mod log;
 mod origin;
 mod published;
+mod purge;
+mod purging;
 mod runtime;
 mod script;
 mod serve;
@@ -16,5 +23,7 @@ mod settings;
 mod shell;
 mod site;
 mod tidy;
+mod warm;
 mod workerd;
 mod world;
+mod zone;

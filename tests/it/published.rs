@@ -30,6 +30,7 @@ pub(crate) fn settings() -> Settings {
         headers: Vec::new(),
         redirects: Vec::new(),
         pools: BTreeMap::new(),
+        caches: BTreeMap::new(),
         routes: Vec::new(),
     }
 }

@@ -53,13 +53,19 @@ impl Workerd {
     /// Starts `config` on a free port (its `listen` is not looked at) and waits until it accepts connections.
     #[track_caller]
     pub(crate) fn start(config: &Config) -> Workerd {
+        Workerd::start_as(config, workerd::render)
+    }
+
+    /// The same with another text of the configuration than the builder writes.
+    #[track_caller]
+    pub(crate) fn start_as(config: &Config, render: impl Fn(&Config) -> String) -> Workerd {
         let binary = made_by("npm ci", "node_modules/workerd/bin/workerd");
         let folder = tempfile::tempdir().expect("a temporary folder");
         // Between looking for a free port and taking it, another may take it: then once more.
         for _ in 0..5 {
             let address = free_address();
             let config = Config { listen: address.to_string(), ..config.clone() };
-            if let Some(process) = start(&binary, folder.path(), &config, address) {
+            if let Some(process) = start(&binary, folder.path(), &render(&config), address) {
                 return Workerd { process, address, folder };
             }
         }
@@ -114,6 +120,8 @@ pub(crate) fn site(modules: Vec<Module>, assets: Option<PathBuf>) -> Config {
         modules,
         assets,
         variables: BTreeMap::new(),
+        secrets: Vec::new(),
+        state: None,
         outbound: Outbound::Network(vec!["local".into()]),
         cf_field: None,
     }
@@ -125,9 +133,9 @@ pub(crate) fn free_address() -> SocketAddr {
     listener.local_addr().expect("a bound socket has an address")
 }
 
-fn start(binary: &Path, folder: &Path, config: &Config, address: SocketAddr) -> Option<Child> {
+fn start(binary: &Path, folder: &Path, config: &str, address: SocketAddr) -> Option<Child> {
     let file = folder.join("workerd.capnp");
-    std::fs::write(&file, workerd::render(config)).expect("a temporary file");
+    std::fs::write(&file, config).expect("a temporary file");
     let log = std::fs::File::create(folder.join("log")).expect("a temporary file");
     let mut process = Command::new(binary)
         .args(workerd::arguments(&file))
@@ -210,6 +218,17 @@ impl Connection {
         self.send(method, path, fields);
         let (status, fields) = self.head();
         let (body, whole) = if method == "HEAD" { (Vec::new(), true) } else { self.body(status, &fields) };
+        Answer { status, fields, body, whole }
+    }
+
+    /// A request with a body, and its answer.
+    #[track_caller]
+    pub(crate) fn post(&mut self, path: &str, fields: &[(&str, &str)], body: &str) -> Answer {
+        let length = body.len().to_string();
+        self.send("POST", path, &[fields, &[("Content-Length", &length)]].concat());
+        self.write(body.as_bytes());
+        let (status, fields) = self.head();
+        let (body, whole) = self.body(status, &fields);
         Answer { status, fields, body, whole }
     }
 

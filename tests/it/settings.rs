@@ -6,6 +6,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use rimward::diagnostic::{Color, Diagnostic, Severity};
+use serde_json::Value;
 
 fn data() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("data/settings")
@@ -74,6 +75,18 @@ fn every_mistake_beside_the_settings_has_a_place_and_a_hint() {
 }
 
 #[test]
+fn what_is_kept_is_explained() {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("data/explained/caches.toml");
+    let text = fs::read_to_string(&path).unwrap();
+    let (compiled, findings) = rimward::settings::compile(&text, "rimward.toml", None);
+    let settings = compiled.unwrap_or_else(|| panic!("{}", rendered(&findings))).file.settings;
+    let explained = rimward::settings::explain(&settings);
+    let texts: Vec<String> = explained.iter().map(rimward::settings::Explained::text).collect();
+    let json = serde_json::to_string_pretty(&explained[0]).unwrap();
+    compare(&path, &format!("{}\n{json}\n", texts.join("\n"))).unwrap();
+}
+
+#[test]
 fn the_files_of_a_real_app_are_understood() {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("app/public");
     let (headers, findings) =
@@ -97,11 +110,51 @@ fn the_committed_schema_is_that_of_the_reader() {
     assert!(committed == actual, "write it anew: `rimward check --schema > docs/rimward.schema.json`");
 }
 
+/// The settings that the README shows under the heading of that name.
+fn readme() -> String {
+    let readme = fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("../README.md")).unwrap();
+    let section = readme.split("\n## Settings\n").nth(1).unwrap();
+    section.split("```toml\n").nth(1).and_then(|rest| rest.split("```").next()).unwrap().to_owned()
+}
+
 #[test]
 fn the_settings_in_the_readme_are_right() {
-    let readme = fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("../README.md")).unwrap();
-    let settings = readme.split("```toml\n").nth(1).and_then(|rest| rest.split("```").next()).unwrap();
-    let (compiled, findings) = rimward::settings::compile(settings, "rimward.toml", Some("staging"));
+    let settings = readme();
+    let (compiled, findings) = rimward::settings::compile(&settings, "rimward.toml", Some("staging"));
     assert_eq!(rendered(&findings), "", "{settings}");
     assert!(compiled.is_some());
+}
+
+#[test]
+fn the_readme_shows_every_key() {
+    let shown: Value = toml::from_str(&readme()).unwrap();
+    let mut missing = Vec::new();
+    lacking(&rimward::settings::schema(), &[&shown], "", &mut missing);
+    assert_eq!(missing, [""; 0]);
+}
+
+/// The keys of a schema that no table of the values has.
+fn lacking(schema: &Value, shown: &[&Value], place: &str, missing: &mut Vec<String>) {
+    for alternative in schema["anyOf"].as_array().into_iter().flatten() {
+        lacking(alternative, shown, place, missing);
+    }
+    if schema.get("items").is_some() {
+        let items: Vec<&Value> = shown.iter().filter_map(|value| value.as_array()).flatten().collect();
+        lacking(&schema["items"], &items, &format!("{place}[]"), missing);
+    }
+    if schema["additionalProperties"].is_object() {
+        let named: Vec<&Value> =
+            shown.iter().filter_map(|value| value.as_object()).flat_map(|of| of.values()).collect();
+        lacking(&schema["additionalProperties"], &named, &format!("{place}.*"), missing);
+    }
+    for (key, schema) in schema["properties"].as_object().into_iter().flatten() {
+        let values: Vec<&Value> = shown.iter().filter_map(|value| value.get(key)).collect();
+        let place = format!("{place}.{key}");
+        match values.is_empty() {
+            true => missing.push(place),
+            // Environments override any key: one example says it.
+            false if key == "env" => {}
+            false => lacking(schema, &values, &place, missing),
+        }
+    }
 }

@@ -13,10 +13,10 @@ use tempfile::TempDir;
 
 use crate::runtime::{PATIENCE, free_address, made_by, project};
 
-/// The program, as `make build` makes it.
+/// The program with the Worker inside, as `make test` makes it.
 #[track_caller]
 pub(crate) fn rimward() -> Command {
-    Command::new(made_by("make build", "target/release/rimward"))
+    Command::new(made_by("make test", "target/debug/rimward"))
 }
 
 /// A project's folder outside of this one.
@@ -39,6 +39,13 @@ impl Site {
         }
         fs::write(folder.path().join("rimward.toml"), settings).expect("a temporary file");
         Site { folder }
+    }
+
+    /// Writes more into the settings, behind what is there: the route, if there is one.
+    pub(crate) fn configure(&self, text: &str) {
+        let path = self.path().join("rimward.toml");
+        let settings = fs::read_to_string(&path).expect("settings");
+        fs::write(path, format!("{settings}{text}\n")).expect("a temporary file");
     }
 
     /// Where it lies.
@@ -75,12 +82,19 @@ impl Site {
     /// `rimward serve`, when it answers.
     #[track_caller]
     pub(crate) fn serve(&self) -> Edge {
+        self.serve_with(&[])
+    }
+
+    /// The same with these variables in its environment.
+    #[track_caller]
+    pub(crate) fn serve_with(&self, variables: &[(&str, &str)]) -> Edge {
         let address = free_address();
         let log = fs::File::create(self.path().join("serve.log")).expect("a temporary file");
         let process = rimward()
             .args(["serve", "--port", &address.port().to_string(), "--workerd"])
             .arg(project().join("node_modules/workerd/bin/workerd"))
             .current_dir(self.path())
+            .envs(variables.iter().copied())
             .stdin(Stdio::null())
             .stdout(log.try_clone().expect("a file"))
             .stderr(log)

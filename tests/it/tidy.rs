@@ -46,16 +46,18 @@ fn assert_none(what: &str, findings: &[String]) {
 fn may_import(of: &str) -> &'static [&'static str] {
     match of {
         "config" => &["route::pattern", "release::manifest"],
-        "field" | "path" | "time" => &[],
-        "platform" => &["time"],
+        "memory" | "path" | "time" => &[],
+        // Dates of fields are instants.
+        "field" | "platform" => &["time"],
         "answer" => &["platform", "time"],
-        "guard" | "origin" => &["config", "field", "path", "time"],
+        "cache" | "control" | "guard" | "origin" => &["config", "field", "path", "time"],
         "rewrite" | "route" => &["config", "field", "path", "time", "route::pattern"],
-        "release" => &["answer", "config", "field", "path", "time"],
-        "serve" => {
-            &["answer", "config", "field", "guard", "origin", "path", "platform", "release", "rewrite", "route", "time"]
-        }
-        "shell" => &["answer", "platform", "serve", "time"],
+        "release" => &["answer", "config", "field", "path", "platform", "time"],
+        "serve" => &[
+            "answer", "cache", "config", "control", "field", "guard", "memory", "origin", "path", "platform",
+            "release", "rewrite", "route", "time",
+        ],
+        "shell" => &["answer", "control", "platform", "serve", "time"],
         other => panic!("`{other}` has no place in the flow yet: say here what it may import"),
     }
 }

@@ -36,10 +36,10 @@ fn page() -> File {
 }
 
 /// `/api/*` goes to `origin`.
-fn with_api(origin: &Origin) -> Settings {
+pub(crate) fn with_api(origin: &Origin) -> Settings {
     let timeout = Timeout { answer_ms: 400, idle_ms: None, total_ms: None };
     let pool = Pool { origins: vec![OriginSettings { url: origin.url("") }], timeout };
-    let route = Route { path: Pattern::parse("/api/*").expect("a pattern"), pool: "api".into(), cors: None };
+    let route = Route::new(Pattern::parse("/api/*").expect("a pattern"), "api");
     Settings { pools: [("api".to_owned(), pool)].into(), routes: vec![route], ..settings() }
 }
 

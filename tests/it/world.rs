@@ -2,7 +2,7 @@
 
 #![allow(clippy::unwrap_used, reason = "a test may fail by a panic")]
 
-use std::cell::{Cell, RefCell};
+use std::cell::{Cell, RefCell, RefMut};
 use std::collections::{BTreeMap, VecDeque};
 use std::future::Future;
 use std::pin::pin;
@@ -12,7 +12,11 @@ use std::time::Duration;
 
 use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode};
 use rimward_edge::answer::{Answer, Body};
-use rimward_edge::platform::{AssetError, FetchError, Inbound, Outbound, Platform, Request};
+use rimward_edge::control::ledger::Ledger;
+use rimward_edge::platform::{
+    AssetError, FetchError, Inbound, Kept, LogError, Outbound, Platform, Recording, Request, Signal, Store, StoreError,
+    WholeFile,
+};
 use rimward_edge::release::manifest::{
     FORMAT, Manifest, RELEASES_PATH, Releases, Retained, manifest_path, settings_path,
 };
@@ -24,12 +28,20 @@ use serde_json::{Value, json};
 /// Bytes, as every body of this world is.
 pub(crate) type Bytes = Vec<u8>;
 
+/// What the stores keep, by whether it is the one that every location sees, and by key.
+type Stores = BTreeMap<(bool, String), Kept<Bytes>>;
+
+/// Origins that answer by what they are asked, and when.
+pub(crate) type Origins = Rc<dyn Fn(&Outbound<Bytes>, Timestamp) -> Result<Inbound<Bytes>, FetchError>>;
+
 /// Everything outside the core.
 #[derive(Default)]
 pub(crate) struct World {
     pub(crate) files: RefCell<BTreeMap<String, Bytes>>,
     pub(crate) variables: RefCell<BTreeMap<String, String>>,
     pub(crate) origin_answers: RefCell<VecDeque<Result<Inbound<Bytes>, FetchError>>>,
+    /// In place of the answers in order.
+    pub(crate) origins: RefCell<Option<Origins>>,
     pub(crate) asked_of_origins: RefCell<Vec<Outbound<Bytes>>>,
     /// Every file that was read, in order.
     pub(crate) reads: RefCell<Vec<String>>,
@@ -37,6 +49,19 @@ pub(crate) struct World {
     pub(crate) without_binding: Cell<bool>,
     /// Reading fails, but for files whose path ends so.
     pub(crate) only_readable: RefCell<Option<String>>,
+    pub(crate) stores: RefCell<Stores>,
+    /// Until when, in milliseconds.
+    kept_until: RefCell<BTreeMap<(bool, String), u64>>,
+    /// The control log; without one the Worker has no such binding.
+    pub(crate) log: RefCell<Option<Ledger>>,
+    /// Happens while the next request is at an origin.
+    pub(crate) during_fetch: RefCell<Option<Box<dyn FnOnce()>>>,
+    /// How long the control log takes.
+    pub(crate) log_takes: Cell<Duration>,
+    /// Every command that reached the control log, in order.
+    pub(crate) asked_of_log: RefCell<Vec<String>>,
+    /// Every use of a store fails.
+    pub(crate) stores_fail: Cell<bool>,
     /// How long each file and each origin takes.
     pub(crate) io_takes: Cell<Duration>,
     now_millis: Cell<u64>,
@@ -46,6 +71,13 @@ pub(crate) struct World {
 impl World {
     pub(crate) fn pass(&self, time: Duration) {
         self.now_millis.set(self.now_millis.get() + u64::try_from(time.as_millis()).unwrap());
+    }
+
+    fn store(&self, _: Store) -> Result<RefMut<'_, Stores>, StoreError> {
+        if self.stores_fail.get() {
+            return Err(StoreError::Failed("secret words of the platform".to_owned()));
+        }
+        Ok(self.stores.borrow_mut())
     }
 
     fn file(&self, path: &str) -> Result<Option<Bytes>, AssetError> {
@@ -61,8 +93,47 @@ impl World {
     }
 }
 
+fn place(store: Store, key: &str) -> (bool, String) {
+    (store == Store::Everywhere, key.to_owned())
+}
+
+/// Where every body is at hand, reading one is done at once.
+#[derive(Clone)]
+pub(crate) struct Recorded {
+    body: Bytes,
+    is_kept: bool,
+}
+
+impl Recording for Recorded {
+    type Body = Bytes;
+
+    fn reader(&self) -> Option<Bytes> {
+        Some(self.body.clone())
+    }
+
+    async fn whole(&self) -> Option<Bytes> {
+        self.is_kept.then(|| self.body.clone())
+    }
+}
+
+/// Where nothing waits, what is waited for has happened.
+#[derive(Clone, Default)]
+pub(crate) struct Fired(Rc<Cell<bool>>);
+
+impl Signal for Fired {
+    fn fire(&self) {
+        self.0.set(true);
+    }
+
+    async fn fired(&self, _: Duration) -> bool {
+        self.0.get()
+    }
+}
+
 impl Platform for World {
     type Body = Bytes;
+    type Recording = Recorded;
+    type Signal = Fired;
 
     fn now(&self) -> Timestamp {
         Timestamp::from_millis(self.now_millis.get())
@@ -81,14 +152,82 @@ impl Platform for World {
         self.file(path)
     }
 
-    async fn read(&self, path: &str) -> Result<Option<Bytes>, AssetError> {
-        self.file(path)
+    async fn read(&self, path: &str) -> Result<Option<WholeFile>, AssetError> {
+        let file = self.file(path)?;
+        Ok(file.map(|bytes| WholeFile { sha256: hexadecimal_sha256(&bytes), bytes }))
     }
 
     async fn fetch(&self, outbound: Outbound<Bytes>) -> Result<Inbound<Bytes>, FetchError> {
         self.pass(self.io_takes.get());
+        let origins = self.origins.borrow().clone();
+        if let Some(origins) = origins {
+            return origins(&outbound, self.now());
+        }
         self.asked_of_origins.borrow_mut().push(outbound);
+        if let Some(happens) = self.during_fetch.take() {
+            happens();
+        }
         self.origin_answers.borrow_mut().pop_front().expect("a script says what the origin answers")
+    }
+
+    async fn kept(&self, store: Store, key: &str) -> Result<Option<Kept<Bytes>>, StoreError> {
+        let place = place(store, key);
+        let is_over = self.kept_until.borrow().get(&place).is_some_and(|until| *until <= self.now_millis.get());
+        let kept = self.store(store)?.get(&place).filter(|_| !is_over).cloned();
+        Ok(kept.map(|kept| Kept { length: kept.body.len() as u64, ..kept }))
+    }
+
+    async fn keep(&self, store: Store, key: &str, kept: Kept<Bytes>, retention: Duration) -> Result<(), StoreError> {
+        let until = self.now().plus(retention).as_millis();
+        self.kept_until.borrow_mut().insert(place(store, key), until);
+        self.store(store)?.insert(place(store, key), kept);
+        Ok(())
+    }
+
+    async fn forget(&self, store: Store, key: &str) -> Result<(), StoreError> {
+        self.store(store)?.remove(&place(store, key));
+        Ok(())
+    }
+
+    fn record(&self, body: Bytes, length: Option<u64>, limit: u64) -> Recorded {
+        let is_whole = length.is_none_or(|length| length == body.len() as u64);
+        Recorded { is_kept: is_whole && body.len() as u64 <= limit, body }
+    }
+
+    fn signal(&self) -> Fired {
+        Fired::default()
+    }
+
+    fn length(&self, body: &Bytes) -> Option<u64> {
+        Some(body.len() as u64)
+    }
+
+    async fn gather(&self, body: Bytes, _: u64) -> Result<Bytes, FetchError> {
+        Ok(body)
+    }
+
+    fn bytes(&self, body: &Bytes) -> Option<Vec<u8>> {
+        Some(body.clone())
+    }
+
+    fn body(&self, bytes: Vec<u8>) -> Bytes {
+        bytes
+    }
+
+    fn log_id(&self) -> Option<String> {
+        self.log.borrow().as_ref().map(|_| "f00d".to_owned())
+    }
+
+    async fn ask_log(&self, command: String, within: Duration) -> Result<String, LogError> {
+        let mut log = self.log.borrow_mut();
+        let log = log.as_mut().ok_or(LogError::Absent)?;
+        self.pass(self.log_takes.get().min(within));
+        if self.log_takes.get() >= within {
+            return Err(LogError::Timeout(within));
+        }
+        self.asked_of_log.borrow_mut().push(command.clone());
+        let reply = log.answer(serde_json::from_str(&command).unwrap(), self.now());
+        Ok(serde_json::to_string(&reply).unwrap())
     }
 
     fn log(&self, line: &str) {
@@ -210,7 +349,7 @@ impl Seen {
 /// A site in the world, and the isolate that serves it.
 pub(crate) struct Served {
     pub(crate) world: Rc<World>,
-    pub(crate) isolate: Isolate,
+    pub(crate) isolate: Rc<Isolate<World>>,
 }
 
 impl Served {
@@ -218,6 +357,11 @@ impl Served {
         let seen = see(now(serve(&self.world, &self.isolate, request)));
         assert_stated(request, &seen);
         seen
+    }
+
+    /// The same where the answer is not whole.
+    pub(crate) fn ask_unchecked(&self, request: &Sent) -> Seen {
+        see(now(serve(&self.world, &self.isolate, request)))
     }
 
     pub(crate) fn get(&self, url: &str) -> Seen {
@@ -266,7 +410,7 @@ impl Served {
 
 /// A site with one release.
 pub(crate) fn site(settings: &Value, folder: &Folder) -> Served {
-    let served = Served { world: Rc::default(), isolate: Isolate::default() };
+    let served = Served { world: Rc::default(), isolate: Rc::default() };
     served.world.variables.borrow_mut().insert("RIMWARD_CLIENT_ADDRESS".into(), "socket".into());
     served.publish(settings, &[folder]);
     served
@@ -369,14 +513,12 @@ pub(crate) fn now<T>(future: impl Future<Output = T>) -> T {
 
 /// The answer as the shell would send it.
 fn see(answer: Answer<Bytes>) -> Seen {
-    let Answer { status, prepared, mut headers, body } = answer;
+    let Answer { status, prepared, headers, body } = answer;
     let head_id = prepared.as_ref().map(|prepared| prepared.id);
-    if let Some(prepared) = &prepared {
-        for (name, value) in &prepared.headers {
-            assert!(!headers.contains_key(name), "{name} stands in the prepared head and beside it");
-            headers.append(name, value.clone());
-        }
-    }
+    let headers = match &prepared {
+        Some(prepared) => prepared.with(headers),
+        None => headers,
+    };
     let cut = |bytes: &[u8], range: &std::ops::Range<u64>| {
         bytes[usize::try_from(range.start).unwrap()..usize::try_from(range.end).unwrap()].to_vec()
     };

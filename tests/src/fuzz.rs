@@ -4,6 +4,7 @@
 //! corpus and over inputs that a [`Mutator`] makes of it. A target panics where something does not hold.
 
 mod builder;
+mod cache;
 mod edge;
 mod mutate;
 
@@ -18,10 +19,12 @@ pub const TARGETS: &[Target] = &[
     ("policy", edge::policy),
     ("request", edge::request),
     ("fields", edge::fields),
+    ("cache", cache::cache),
     ("settings", builder::settings),
     ("rules", builder::rules),
     ("page", builder::page),
     ("style", builder::style),
     ("script", builder::script),
     ("data", builder::data),
+    ("sitemap", builder::sitemap),
 ];

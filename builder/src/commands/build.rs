@@ -118,7 +118,9 @@ fn not_published(talk: &Talk, error: &PublishError) -> Ended {
     talk.error(error);
     talk.say("nothing was published: the release that answered before still does");
     match error {
-        PublishError::OtherBytes { .. } | PublishError::TooManyFiles { .. } => Ended::Errors,
+        PublishError::OtherBytes { .. } | PublishError::TooManyFiles { .. } | PublishError::Foreign { .. } => {
+            Ended::Errors
+        }
         PublishError::Io { .. }
         | PublishError::Locked { .. }
         | PublishError::Corrupt { .. }

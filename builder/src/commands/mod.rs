@@ -4,20 +4,25 @@ pub mod build;
 pub mod check;
 pub mod dev;
 pub mod init;
+pub mod purge;
 pub mod serve;
+pub mod warm;
 
 mod running;
 mod talk;
+mod tied;
 mod tools;
 
 use std::process::ExitCode;
 
 use crate::cli::{Cli, Command, ProjectArgs};
+use crate::client::SiteUrl;
 use crate::config::{Choices, Plan, PlanError, Strictness, plan};
 use crate::diagnostic::{Diagnostic, Severity};
 use crate::fs::Real;
 
 pub use talk::Talk;
+pub use tied::Farewell;
 
 /// How a command ended, as the exit status says it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -44,10 +49,14 @@ impl From<Ended> for ExitCode {
 pub fn run(cli: Cli) -> Ended {
     match cli.command {
         Command::Build(args) => build::run(&args),
+        Command::Purge(args) => purge::run(&args),
         Command::Serve(args) => serve::run(&args),
         Command::Init(args) => init::run(&args),
         Command::Dev(args) => dev::run(&args),
         Command::Check(args) => check::run(&args),
+        Command::Warm(args) => warm::run(&args),
+        #[cfg(target_os = "linux")]
+        Command::Become(args) => tied::run(&args),
     }
 }
 
@@ -74,6 +83,17 @@ fn plan_of(talk: &Talk, project: &ProjectArgs, jobs: usize) -> Result<(Plan, Vec
         }
         PlanError::Unreadable(why) => trouble(why),
     })
+}
+
+/// Where the site is reached that was meant: by `--to`, else by the settings.
+fn site_of(to: Option<&SiteUrl>, plan: &Plan) -> Result<SiteUrl, String> {
+    if let Some(site) = to {
+        return Ok(site.clone());
+    }
+    let host = plan.hosts.first();
+    let host =
+        host.ok_or("it is not known where the site is reached\nhint: say it by --to, or in `hosts` of `[site]`")?;
+    format!("https://{host}").parse().map_err(|error| format!("`{host}` of `[site]` is no host: {error}"))
 }
 
 /// Findings as `--json` prints them.

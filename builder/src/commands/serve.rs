@@ -8,13 +8,16 @@ use std::process::Command;
 use std::sync::mpsc::Receiver;
 use std::time::{Duration, Instant};
 
-use rimward_edge::config::SettingsFile;
+use rimward_edge::control::zone;
+use rimward_edge::guard::secret::Scope;
 use rimward_edge::release::manifest::RELEASES_PATH;
 
 use super::running::{Running, interruptions};
+use super::tied::{Farewell, tied};
 use super::{Ended, Talk, plan_of, tools};
 use crate::cli::ServeArgs;
 use crate::config::Plan;
+use crate::fs::{Files as _, Lock, Real};
 use crate::worker;
 use crate::workerd::{self, Config, Outbound};
 
@@ -50,10 +53,16 @@ fn serve(talk: &Talk, args: &ServeArgs, plan: &Plan) -> Result<Ended, String> {
     }
     let binary = tools::workerd(args.workerd.as_deref(), &plan.project)?;
     let address = free_address(args.listen, args.port)?;
-    let config = configuration(args, plan, address)?;
+    let state = match &args.state {
+        Some(folder) => std::path::absolute(folder).map_err(|error| format!("could not find `--state`: {error}"))?,
+        None => plan.state.join("serve"),
+    };
+    let _lock = lock(&state)?;
+    let config = configuration(args, plan, &state, address)?;
     let interrupted = interruptions().map_err(|error| format!("could not listen for Ctrl-C: {error}"))?;
-    let mut running = Running::start(Command::new(&binary).args(workerd::arguments(&config)))
-        .map_err(|error| format!("could not start `{}`: {error}", binary.display()))?;
+    let mut command = tied(Command::new(&binary).args(workerd::arguments(&config)), Farewell::Kill);
+    let mut running =
+        Running::start(&mut command).map_err(|error| format!("could not start `{}`: {error}", binary.display()))?;
     let hosts = hosts(plan);
     if let Some(ended) = wait_until_ready(talk, &mut running, &interrupted, address, &hosts)? {
         return Ok(ended);
@@ -70,19 +79,29 @@ fn serve(talk: &Talk, args: &ServeArgs, plan: &Plan) -> Result<Ended, String> {
     }
 }
 
+/// Takes a state folder for this process: two servers would write into one another's databases.
+fn lock(state: &Path) -> Result<Lock, String> {
+    let taken = Real.lock(&state.join("lock"));
+    let lock = taken.map_err(|error| format!("could not lock `{}`: {error}", state.display()))?;
+    lock.ok_or_else(|| {
+        let state = shown(state);
+        format!("another `rimward serve` keeps its state in `{state}`\n  hint: give this one a folder of its own: --state DIR")
+    })
+}
+
 /// Writes the Worker and `workerd`'s configuration into the state folder.
-fn configuration(args: &ServeArgs, plan: &Plan, address: SocketAddr) -> Result<PathBuf, String> {
-    let state = match &args.state {
-        Some(folder) => std::path::absolute(folder).map_err(|error| format!("could not find `--state`: {error}"))?,
-        None => plan.state.join("serve"),
-    };
+fn configuration(args: &ServeArgs, plan: &Plan, state: &Path, address: SocketAddr) -> Result<PathBuf, String> {
     let modules = state.join("worker");
     worker::write_to(&modules).map_err(|error| error.to_string())?;
+    let kept = state.join("state");
+    std::fs::create_dir_all(&kept).map_err(|error| format!("could not make `{}`: {error}", kept.display()))?;
     let config = Config {
         listen: address.to_string(),
         modules: workerd::worker_modules(&modules),
         assets: Some(plan.output.clone()),
+        state: Some(kept),
         variables: variables(args.project.env.as_deref()),
+        secrets: secrets(&|name| std::env::var_os(name).is_some()),
         outbound: Outbound::anywhere(),
         cf_field: None,
     };
@@ -104,11 +123,16 @@ fn variables(env: Option<&str>) -> BTreeMap<String, String> {
     variables
 }
 
+/// What the Worker gets from our own environment, where it is set: the secrets of its own addresses, and the zone.
+fn secrets(is_set: &dyn Fn(&str) -> bool) -> Vec<String> {
+    let scopes = Scope::ALL.iter().flat_map(|scope| scope.names());
+    let zone = [zone::ID_VARIABLE, zone::TOKEN_VARIABLE, zone::API_VARIABLE];
+    scopes.chain(zone).filter(|name| is_set(name)).map(str::to_owned).collect()
+}
+
 /// The hosts that are answered; none: any.
 fn hosts(plan: &Plan) -> Vec<String> {
-    let Ok(file) = serde_json::from_slice::<SettingsFile>(&plan.settings_file) else { return Vec::new() };
-    let chosen = file.env.as_ref().and_then(|env| file.envs.get(env)).unwrap_or(&file.settings);
-    chosen.site.hosts.clone()
+    plan.settings_file.chosen().site.hosts.clone()
 }
 
 /// An address that can be listened on, found out before `workerd` tries: its own message is an exception's.
@@ -210,8 +234,25 @@ mod tests {
     }
 
     #[test]
+    fn a_state_folder_serves_one_server() {
+        let folder = tempfile::tempdir().unwrap();
+        let first = lock(folder.path()).unwrap();
+        let error = lock(folder.path()).err().expect("it is taken");
+        assert!(error.contains("another `rimward serve`") && error.contains("--state DIR"), "{error}");
+        drop(first);
+        lock(folder.path()).unwrap();
+    }
+
+    #[test]
     fn port_zero_is_any_free_port() {
         assert_ne!(free_address(IpAddr::from([127, 0, 0, 1]), 0).unwrap().port(), 0);
+    }
+
+    #[test]
+    fn only_secrets_that_are_set_reach_the_worker() {
+        let set = ["RIMWARD_ZONE_ID", "RIMWARD_PURGE_SECRET_OLD", "PATH"];
+        let passed = secrets(&|name| set.contains(&name));
+        assert_eq!(passed, ["RIMWARD_PURGE_SECRET_OLD", "RIMWARD_ZONE_ID"]);
     }
 
     #[test]

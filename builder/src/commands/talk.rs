@@ -48,6 +48,24 @@ impl Talk {
         }
     }
 
+    /// Begins to count up to a number.
+    pub fn count_to(&self, total: usize) {
+        if let Some(bar) = &self.bar {
+            let style = ProgressStyle::with_template("{bar:20} {pos} of {len} {elapsed}, {eta} left");
+            bar.reset();
+            bar.set_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()));
+            bar.set_length(total as u64);
+            bar.enable_steady_tick(Duration::from_millis(200));
+        }
+    }
+
+    /// Counts one.
+    pub fn count(&self) {
+        if let Some(bar) = &self.bar {
+            bar.inc(1);
+        }
+    }
+
     /// Says what was found: every finding, then how many there were.
     pub fn findings(&self, findings: &[Diagnostic]) {
         self.clear();

@@ -120,9 +120,12 @@ impl<'a> Finder<'a> {
         self.linked.absorb(part);
     }
 
-    /// Whether relative URLs count from elsewhere than the page.
-    pub(super) fn is_rebased(&self) -> bool {
-        self.base.is_some()
+    /// Where relative URLs count from, as if the page lay there; `None` where that is another host.
+    pub(super) fn place(&self) -> Option<SourcePath> {
+        match &self.base {
+            Some(href) => self.names.rebased(&self.source.path, href),
+            None => Some(self.source.path.clone()),
+        }
     }
 
     pub(super) fn edit(&mut self, edit: Edit) {

@@ -132,11 +132,10 @@ impl Page<'_> {
     }
 
     fn code(&mut self, span: Range<usize>) {
-        // With a `<base href>`, an import counts from there and all else from where the script cannot know.
-        let found = if self.finder.is_rebased() {
-            script::link_rebased(self.text, span, self.finder.names())
-        } else {
-            script::link_inline(self.finder.source(), self.text, span, self.finder.names())
+        let (source, names) = (self.finder.source(), self.finder.names());
+        let found = match self.finder.place() {
+            Some(from) => script::link_inline(source, self.text, span, &from, names),
+            None => script::link_elsewhere(source, self.text, span, names),
         };
         self.finder.absorb(found);
     }

@@ -22,7 +22,7 @@ use crate::diagnostic::Diagnostic;
 use crate::link::Naming;
 use crate::link::placeholder::{Algorithm, Meaning, Placeholders};
 use crate::scan::{Kind, Source, SourcePath, Sources};
-use grammar::Look;
+use grammar::{Form, Look};
 use import_map::ImportMap;
 use integrity::IntegrityValues;
 use tokens::TokenSearch;
@@ -106,9 +106,9 @@ impl Names {
         let mut diagnostics = Vec::new();
         let kept = globs(&options.keep_names, &mut diagnostics);
         let renamed = || sources.files.values().filter(|source| !is_kept(source, &kept));
-        let grammar = options.grammar.unwrap_or_else(|| Grammar::choose(&renamed()));
+        let form = options.grammar.map_or_else(|| Form::choose(&renamed()), |grammar| Form::of(grammar, &renamed()));
         let listed = options.bundler_manifest.as_deref().map(twins::BundlerManifest::parse).unwrap_or_default();
-        let splits = fingerprinted(renamed(), grammar, &listed);
+        let splits = fingerprinted(renamed(), form, &listed);
         let logical = twins::logical_paths(sources, &splits, &listed, &options.previous);
         let placeholders =
             Placeholders::new(sources.files.values().filter(|source| is_text(source)).map(|source| &*source.bytes));
@@ -119,7 +119,7 @@ impl Names {
         let mut names = Names {
             base: normal_base(&options.base),
             hosts: options.hosts.clone(),
-            grammar,
+            grammar: form.grammar,
             files: BTreeMap::new(),
             placeholders,
             tokens: BTreeMap::new(),
@@ -267,12 +267,12 @@ impl Names {
 /// The files whose names carry a fingerprint: how each name splits.
 fn fingerprinted<'a>(
     sources: impl Iterator<Item = &'a Source> + Clone,
-    grammar: Grammar,
+    form: Form,
     listed: &twins::BundlerManifest,
 ) -> BTreeMap<SourcePath, Naming> {
-    let neighbourhoods = Neighbourhoods::of(sources.clone(), grammar);
+    let neighbourhoods = Neighbourhoods::of(sources.clone(), form);
     sources
-        .filter_map(|source| Some((source, grammar.candidate(source.path.file_name())?)))
+        .filter_map(|source| Some((source, form.candidate(source)?)))
         .filter(|(source, candidate)| {
             candidate.look == Look::Random || listed.names(&source.path) || neighbourhoods.confirm(source)
         })
@@ -301,11 +301,11 @@ struct Neighbourhoods {
 }
 
 impl Neighbourhoods {
-    fn of<'a>(sources: impl Iterator<Item = &'a Source>, grammar: Grammar) -> Neighbourhoods {
+    fn of<'a>(sources: impl Iterator<Item = &'a Source>, form: Form) -> Neighbourhoods {
         let mut found = Neighbourhoods::default();
         for source in sources {
             let folder = source.path.folder().to_owned();
-            match grammar.candidate(source.path.file_name()) {
+            match form.candidate(source) {
                 Some(candidate) if candidate.look == Look::Random => {
                     *found.random.entry((folder, source.kind)).or_default() += 1;
                 }

@@ -75,18 +75,18 @@ struct Precached {
 
 /// Finds the references of a script file.
 pub(super) fn link(source: &Source, text: &str, names: &Names) -> Linked {
-    link_inline(source, text, 0..text.len(), names)
+    link_inline(source, text, 0..text.len(), &source.path, names)
 }
 
-/// Finds the references of a script in a page, at `span` of its text.
-pub(super) fn link_inline(source: &Source, text: &str, span: Range<usize>, names: &Names) -> Linked {
+/// Finds the references of a script in a page, at `span` of its text. Its relative URLs count from the place of `from`.
+pub(super) fn link_inline(source: &Source, text: &str, span: Range<usize>, from: &SourcePath, names: &Names) -> Linked {
     let script = &text[span.clone()];
     let allocator = Allocator::default();
     let parsed = match parse(&allocator, script) {
         Ok(parsed) => parsed,
         Err(refusal) => return unparsed(source, text, span, names, &refusal),
     };
-    let mut visitor = Visitor::new(Place { source, text, script, start: span.start, names });
+    let mut visitor = Visitor::new(Place { source, from, text, script, start: span.start, names });
     visitor.facts().is_module = parsed.program.source_type.is_module() && parsed.module_record.has_module_syntax;
     visitor.program(&parsed.program);
     for comment in &parsed.program.comments {
@@ -95,15 +95,11 @@ pub(super) fn link_inline(source: &Source, text: &str, span: Range<usize>, names
     visitor.finish()
 }
 
-/// Finds the fingerprints in a script of a page with a `<base href>`, wherever they stand in it.
-pub(super) fn link_rebased(text: &str, span: Range<usize>, names: &Names) -> Linked {
+/// A script of a page whose relative URLs count from another host: which of its names are ours, nobody knows. They stay,
+/// and so do the files that may be meant.
+pub(super) fn link_elsewhere(source: &Source, text: &str, span: Range<usize>, names: &Names) -> Linked {
     let mut linked = Linked::default();
-    for mention in names.mentions(&text[span.clone()]) {
-        let at = mention.span.start + span.start..mention.span.end + span.start;
-        let referred = mention.to.into_iter().map(|to| Reference { to, kind: ReferenceKind::Name, span: at.clone() });
-        linked.references.extend(referred);
-        linked.edits.push(Edit { span: at, text: mention.placeholder });
-    }
+    keep_mentioned(source, text, span, names, &mut linked);
     linked
 }
 
@@ -111,6 +107,8 @@ pub(super) fn link_rebased(text: &str, span: Range<usize>, names: &Names) -> Lin
 #[derive(Debug, Clone, Copy)]
 struct Place<'a> {
     source: &'a Source,
+    /// Where its relative URLs count from: the file's path, but for pages with a `<base href>`.
+    from: &'a SourcePath,
     /// The file's.
     text: &'a str,
     /// The part of it that is the script.
@@ -146,6 +144,15 @@ fn parse<'a>(allocator: &'a Allocator, text: &'a str) -> Result<ParserReturn<'a>
 /// A script that is passed through asks for files by the names that it holds: they keep them.
 fn unparsed(source: &Source, text: &str, span: Range<usize>, names: &Names, refusal: &Refusal) -> Linked {
     let mut linked = Linked::default();
+    keep_mentioned(source, text, span.clone(), names, &mut linked);
+    let at = span.start + refusal.offset.unwrap_or(0);
+    let message = format!("cannot follow this script: {}; it is published as it is", refusal.reason);
+    let warning = Diagnostic::warning(source.path.as_str(), "unreadable-script", message).at(text, at);
+    linked.diagnostics.push(warning.hint("files that it names keep their names"));
+    linked
+}
+
+fn keep_mentioned(source: &Source, text: &str, span: Range<usize>, names: &Names, linked: &mut Linked) {
     for mention in names.mentions(&text[span.clone()]) {
         let at = span.start + mention.span.start..span.start + mention.span.end;
         for to in mention.to {
@@ -153,11 +160,6 @@ fn unparsed(source: &Source, text: &str, span: Range<usize>, names: &Names, refu
             linked.keeps.push(Keep { file: to, reason: KeepReason::NamedByUnreadable(source.path.clone()) });
         }
     }
-    let at = span.start + refusal.offset.unwrap_or(0);
-    let message = format!("cannot follow this script: {}; it is published as it is", refusal.reason);
-    let warning = Diagnostic::warning(source.path.as_str(), "unreadable-script", message).at(text, at);
-    linked.diagnostics.push(warning.hint("files that it names keep their names"));
-    linked
 }
 
 impl Visitor<'_> {
@@ -168,7 +170,7 @@ impl Visitor<'_> {
         let start = comment.span.start as usize;
         let Some(text) = place.script.get(start..comment.span.end as usize) else { return };
         if let Some((at, url)) = source_mapping_url(text) {
-            let resolved = place.names.resolve(&place.source.path, url, How::File);
+            let resolved = place.names.resolve(place.from, url, How::File);
             if let Resolved::File { to, .. } = resolved {
                 let span = place.start + start + at..place.start + start + at + url.len();
                 self.refer(Reference { to, kind: ReferenceKind::SourceMap, span });

@@ -2,12 +2,14 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use percent_encoding::percent_decode_str;
 use rimward_edge::release::manifest::Preload;
 
 use crate::link::ReferenceKind;
 use crate::link::html::inline_script_hashes;
 use crate::name::NamedFile;
 use crate::scan::{Kind, SourcePath};
+use crate::syntax::html::{Token, tokens};
 
 /// Who needs what.
 pub(super) struct Needs<'a> {
@@ -37,7 +39,8 @@ impl<'a> Needs<'a> {
         if page.kind != Kind::Html {
             return Vec::new();
         }
-        let mut preloads = Preloads { needs: self, seen: BTreeSet::new(), list: Vec::new() };
+        let stated = stated_integrity(page);
+        let mut preloads = Preloads { needs: self, stated, seen: BTreeSet::new(), list: Vec::new() };
         for need in &page.needs {
             let fetch = if need.crossorigin { Fetch::Cors } else { Fetch::Plain };
             if need.module {
@@ -71,6 +74,8 @@ enum Fetch {
 
 struct Preloads<'a> {
     needs: &'a Needs<'a>,
+    /// By file name.
+    stated: BTreeMap<String, String>,
     seen: BTreeSet<SourcePath>,
     list: Vec<Preload>,
 }
@@ -85,9 +90,15 @@ impl Preloads<'_> {
                 destination: destination.to_owned(),
                 module: fetch == Fetch::Module,
                 crossorigin: fetch != Fetch::Plain,
+                integrity: self.integrity(to),
             });
         }
         new
+    }
+
+    fn integrity(&self, to: &SourcePath) -> Option<String> {
+        let asset = self.needs.files.get(to)?.asset.as_ref()?;
+        self.stated.get(asset.path.rsplit('/').next()?).cloned()
     }
 
     fn module_graph(&mut self, entry: &SourcePath) {
@@ -99,6 +110,22 @@ impl Preloads<'_> {
             level = imports.cloned().collect();
         }
     }
+}
+
+/// The `integrity` values of a page as it is published, by the names of the files that they are of: names with a
+/// fingerprint are nobody else's.
+fn stated_integrity(page: &NamedFile) -> BTreeMap<String, String> {
+    let text = std::str::from_utf8(&page.bytes).unwrap_or_default();
+    let tokens = tokens(text).unwrap_or_default();
+    let tags = tokens.iter().filter_map(|token| if let Token::Start(tag) = token { Some(tag) } else { None });
+    let stated = tags.filter_map(|tag| {
+        let integrity = tag.value(text, "integrity")?;
+        let url = tag.value(text, "src").or_else(|| tag.value(text, "href"))?;
+        let path = url.split(['?', '#']).next().unwrap_or_default();
+        let name = percent_decode_str(path.rsplit('/').next().unwrap_or_default()).decode_utf8().ok()?.into_owned();
+        Some((name, integrity.trim().to_owned()))
+    });
+    stated.collect()
 }
 
 /// Digests of a page's inline scripts.

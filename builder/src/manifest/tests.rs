@@ -72,6 +72,23 @@ fn a_page_preloads_its_modules_graph_without_what_is_lazy() {
 }
 
 #[test]
+fn a_preload_vouches_for_what_the_page_vouches_for() {
+    let mut page = file("page.html", Kind::Html, &[("entry.js", ModuleScript), ("app.css", Stylesheet)]);
+    page.bytes = b"<script type=module integrity=' sha384-abc' src='/x/entry.js?v=1'></script><link rel=stylesheet href=x/app.css>"[..].into();
+    let files = vec![
+        file("app.css", Kind::Css, &[]),
+        file("entry.js", Kind::Script, &[("near.js", Import)]),
+        file("near.js", Kind::Script, &[]),
+        page,
+    ];
+    let manifest = released(files, Vec::new()).manifest;
+    let preloads: Vec<(&str, Option<&str>)> = (manifest.documents["page.html"].preloads.iter())
+        .map(|preload| (preload.asset.as_str(), preload.integrity.as_deref()))
+        .collect();
+    assert_eq!(preloads, [("entry.js", Some("sha384-abc")), ("near.js", None), ("app.css", None)]);
+}
+
+#[test]
 fn an_apps_manifest_json_does_not_lie_where_the_releases_does() {
     let mut web = file("manifest.json", Kind::WebManifest, &[]);
     (web.document, web.asset) = (Some("manifest.json".to_owned()), None);

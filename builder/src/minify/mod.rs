@@ -25,7 +25,7 @@ use crate::scan::{Kind, Source, SourcePath};
 pub use stage::minify;
 
 /// Changes whenever the same input may give another output: results of older versions are not taken from the cache.
-pub(crate) const VERSION: &str = "minify 1, oxc 0.146.0, oxc_sourcemap 9.0.0, lightningcss 1.0.0-alpha.72";
+pub(crate) const VERSION: &str = "minify 2, oxc 0.146.0, oxc_sourcemap 9.0.0, lightningcss 1.0.0-alpha.72";
 
 /// The linked files with their texts as small as they get; placeholders are still inside.
 #[derive(Debug, Clone)]

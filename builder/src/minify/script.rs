@@ -18,6 +18,10 @@ use oxc_sourcemap::Token;
 use super::{Input, Minified, Refusal, bounds, maps};
 use crate::link::ScriptKind;
 
+/// Each pass over a program may show the next one something to do. What other minifiers wrote takes the most, four; a
+/// fifth only finds that nothing is left, and costs as much as the others.
+const MAX_PASSES: u8 = 4;
+
 /// Minifies a script or a module.
 pub fn minify(input: &Input<'_>) -> Result<Minified, Refusal> {
     bounds::script(input.text)?;
@@ -90,7 +94,8 @@ fn print<'a>(allocator: &'a Allocator, program: &mut Program<'a>, input: &Input<
 fn options(gently: bool) -> MinifierOptions {
     // An import of a name that the other module lacks is an error at load: it stays one.
     let treeshake = TreeShakeOptions { invalid_import_side_effects: true, ..TreeShakeOptions::default() };
-    let compress = CompressOptions { treeshake, ..CompressOptions::smallest() };
+    let max_iterations = Some(MAX_PASSES - 1);
+    let compress = CompressOptions { treeshake, max_iterations, ..CompressOptions::smallest() };
     MinifierOptions {
         mangle: Some(MangleOptions::default()),
         mangle_properties: None,

@@ -23,6 +23,7 @@ pub struct Earlier {
     /// Newest first.
     releases: Vec<(Retained, Manifest)>,
     current: Option<String>,
+    settings_sha256: Option<String>,
     /// Of all releases' assets and their encodings, by public path.
     digests: BTreeMap<String, String>,
     /// Of all releases' assets, by public path.
@@ -39,6 +40,16 @@ impl Earlier {
     /// The id of the release that answers.
     pub fn current_id(&self) -> Option<&str> {
         self.current.as_deref()
+    }
+
+    /// The digest of the settings that are obeyed.
+    pub fn settings_sha256(&self) -> Option<&str> {
+        self.settings_sha256.as_deref()
+    }
+
+    /// Every release that is kept, newest first.
+    pub fn releases(&self) -> impl Iterator<Item = (&str, &Manifest)> {
+        self.releases.iter().map(|(retained, manifest)| (retained.id.as_str(), manifest))
     }
 
     /// The files of the release that answers, by which files of the same name are told apart.
@@ -100,7 +111,8 @@ pub fn earlier(files: &dyn Files, output: &Path) -> Result<Earlier, PublishError
     if !list.releases.iter().any(|retained| retained.id == list.current) {
         return Err(corrupt(&output.join(RELEASES_PATH), "the current release is not in the list".to_owned()));
     }
-    let mut earlier = Earlier { current: Some(list.current), ..Earlier::default() };
+    let mut earlier =
+        Earlier { current: Some(list.current), settings_sha256: Some(list.settings_sha256), ..Earlier::default() };
     // The newest release's word counts: they agree, or a name has got other bytes.
     for asset in releases.iter().rev().flat_map(|(_, manifest)| manifest.assets.values()) {
         earlier.digests.insert(asset.path.clone(), asset.content.sha256.clone());

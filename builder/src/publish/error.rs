@@ -62,6 +62,15 @@ pub enum PublishError {
         /// What would lie there.
         new: String,
     },
+    /// A file of somebody's where ours would have to be.
+    #[error(
+        "`{}` was not written by rimward, which has to say there how assets are cached\n  hint: move its rules into `_headers` of the source folder, or into rimward.toml as `[[header]]`, and remove it",
+        path.display()
+    )]
+    Foreign {
+        /// The file.
+        path: PathBuf,
+    },
     /// Past the platform's limit.
     #[error(
         "the output folder would hold {files} files; the platform takes at most {} \n  hint: lower `[build] keep_releases`, or remove files that are not rimward's",

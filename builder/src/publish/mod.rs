@@ -8,6 +8,7 @@
 mod earlier;
 mod error;
 mod plan;
+mod platform;
 mod sweep;
 mod write;
 
@@ -15,15 +16,19 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use rimward_edge::release::manifest::{FORMAT, RELEASES_PATH, Releases, Retained, settings_path};
+use rimward_edge::release::manifest::{FORMAT, Manifest, RELEASES_PATH, Releases, Retained, settings_path};
 
 use crate::digest::Digest;
 use crate::fs::Files;
 use crate::manifest::{Release, json};
+use crate::settings::PLATFORM_HEADERS;
 
 pub use earlier::{Earlier, earlier};
 pub use error::PublishError;
 pub use plan::reuse_encodings;
+
+/// Which URLs changed since the release before, for whoever purges: see [`crate::changes`]. Nothing depends on it.
+pub const CHANGES_PATH: &str = "_rimward/changes.json";
 
 /// Files that Cloudflare takes in one version of a Worker, without and with a paid plan.
 pub const FILES_FREE: usize = 20_000;
@@ -39,6 +44,17 @@ pub struct Place {
     pub state: PathBuf,
     /// How many releases are kept, the new one among them.
     pub keep_releases: usize,
+}
+
+/// What is published beside a release's own files.
+#[derive(Debug, Clone, Copy)]
+pub struct Beside<'a> {
+    /// The edge's settings, as they are written.
+    pub settings: &'a [u8],
+    /// What the platform says with assets, where it answers for them.
+    pub platform_headers: Option<&'a str>,
+    /// What changed, where anything did.
+    pub changes: Option<&'a [u8]>,
 }
 
 /// What publishing did.
@@ -60,21 +76,27 @@ pub struct Published {
     pub repaired: Vec<String>,
 }
 
-/// Publishes a release with the compiled settings. The caller holds the lock.
+/// Publishes a release with what belongs to it. The caller holds the lock.
 pub fn publish(
     files: &dyn Files,
     place: &Place,
     release: &Release,
-    settings: &[u8],
+    beside: &Beside<'_>,
     earlier: &Earlier,
 ) -> Result<Published, PublishError> {
-    let settings_sha256 = Digest::of(settings).hex();
+    let settings_sha256 = Digest::of(beside.settings).hex();
     let releases = next_releases(release, &settings_sha256, earlier, place.keep_releases);
     let kept: BTreeSet<&str> = releases.releases.iter().map(|retained| retained.id.as_str()).collect();
-    let kept_files = sweep::kept_files(&kept, release, earlier, &settings_sha256);
+    let mut kept_files = sweep::kept_files(&kept, release, earlier, &settings_sha256);
+    kept_files.extend(beside.platform_headers.map(|_| PLATFORM_HEADERS.to_owned()));
     plan::no_name_has_other_bytes(release, earlier)?;
     let mut objects: BTreeMap<String, Arc<[u8]>> = release.files.clone();
-    objects.insert(settings_path(&settings_sha256), settings.into());
+    objects.insert(settings_path(&settings_sha256), beside.settings.into());
+    objects.extend(beside.changes.map(|changes| (CHANGES_PATH.to_owned(), changes.into())));
+    let platform_headers = platform::present(files, &place.output)?;
+    if beside.platform_headers.is_some() && platform_headers == platform::Present::Foreign {
+        return Err(PublishError::Foreign { path: place.output.join(PLATFORM_HEADERS) });
+    }
     let total = sweep::present(files, &place.output)?.union(&kept_files).count();
     if total > FILES_PAID {
         return Err(PublishError::TooManyFiles { files: total });
@@ -91,6 +113,10 @@ pub fn publish(
             let present = plan::if_present(path, bytes, &assets, earlier);
             writer.put(path, bytes, present)?;
         }
+        // What it says holds for the assets of every release, should the pointer not follow.
+        if let Some(text) = beside.platform_headers {
+            writer.put(PLATFORM_HEADERS, text.as_bytes(), write::Present::Replace)?;
+        }
         writer.sync_folders()
     })();
     if let Err(error) = written {
@@ -100,7 +126,10 @@ pub fn publish(
     writer.point(RELEASES_PATH, &json(&releases))?;
     let (written, repaired) = writer.finish();
 
-    let removed = sweep::sweep(files, place, &kept, &kept_files)?;
+    let mut removed = sweep::sweep(files, place, &kept, &kept_files)?;
+    if beside.platform_headers.is_none() && platform_headers == platform::Present::Ours {
+        removed += platform::remove(files, &place.output)?;
+    }
     let present = sweep::present(files, &place.output)?;
     Ok(Published {
         id: release.id.clone(),
@@ -121,6 +150,15 @@ pub fn lock(files: &dyn Files, state: &Path) -> Result<crate::fs::Lock, PublishE
         Ok(None) => Err(PublishError::Locked { path }),
         Err(cause) => Err(PublishError::Io { what: "lock", path, cause }),
     }
+}
+
+/// The earlier releases that are kept beside a new one, newest first.
+pub fn kept_beside<'a>(
+    release: &'a Release,
+    earlier: &'a Earlier,
+    keep: usize,
+) -> impl Iterator<Item = (&'a str, &'a Manifest)> {
+    earlier.releases().filter(|(id, _)| *id != release.id).take(keep.max(1) - 1)
 }
 
 /// The list with the new release at its head.

@@ -3,6 +3,7 @@ use crate::fs::{Faults, Memory, Unsynced};
 use crate::manifest::{self, Compressed, Rules};
 use crate::name::{AssetName, Named, NamedFile};
 use crate::scan::Kind;
+use crate::settings::PLATFORM_HEADERS_MARK;
 
 /// A release of a page and one asset, and an encoding of it.
 fn release(asset: &str, page: &str) -> Release {
@@ -42,7 +43,8 @@ fn place(keep_releases: usize) -> Place {
 
 fn publish_to(memory: &Memory, release: &Release, settings: &str) -> Result<Published, PublishError> {
     let earlier = earlier(memory, Path::new("/public"))?;
-    publish(memory, &place(2), release, settings.as_bytes(), &earlier)
+    let beside = Beside { settings: settings.as_bytes(), platform_headers: None, changes: None };
+    publish(memory, &place(2), release, &beside, &earlier)
 }
 
 /// What a reader of `public/` gets: the current release's files and the settings, each checked against its digest.
@@ -256,4 +258,28 @@ fn encodings_that_were_published_stay_when_an_encoder_changes() {
     let earlier = earlier(&memory, Path::new("/public")).unwrap();
     reuse_encodings(&memory, Path::new("/public"), &mut compressed, &earlier);
     assert_eq!(compressed.encodings[0][&coding], b"br");
+}
+
+#[test]
+fn what_the_platform_is_told_comes_and_goes_with_the_setting() {
+    let memory = Memory::default();
+    let publish_with = |text: Option<&str>| {
+        let earlier = earlier(&memory, Path::new("/public")).unwrap();
+        let beside = Beside { settings: b"{}", platform_headers: text, changes: None };
+        publish(&memory, &place(2), &release("a", "p"), &beside, &earlier)
+    };
+    let there = || memory.read(Path::new("/public/_headers")).ok();
+    let (one, two) = (format!("{PLATFORM_HEADERS_MARK} 1"), format!("{PLATFORM_HEADERS_MARK} 2"));
+    assert_eq!(publish_with(Some(&one)).unwrap().foreign, [""; 0]);
+    assert_eq!(there(), Some(one.into_bytes()));
+    publish_with(Some(&two)).unwrap();
+    assert_eq!(there(), Some(two.into_bytes()));
+    assert_eq!(publish_with(None).unwrap().removed, 1);
+    assert_eq!(there(), None);
+
+    memory.put("/public/_headers", b"/*\n  X-Own: 1\n");
+    let refused = publish_with(Some("x")).unwrap_err().to_string();
+    assert!(refused.contains("`/public/_headers` was not written by rimward"), "{refused}");
+    assert_eq!(publish_with(None).unwrap().foreign, ["_headers"]);
+    assert!(there().is_some(), "it is somebody's");
 }

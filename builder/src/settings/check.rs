@@ -3,7 +3,8 @@
 use rimward_edge::config::{ClientAddress, DocumentSettings, Settings, Site};
 
 use super::build::{AssetsFrom, BuildSettings};
-use super::findings::Findings;
+use super::caching::Caches;
+use super::findings::{Findings, Located};
 use super::raw::{RawAddressHeader, RawBuild, RawClientAddress, RawDocument, RawSettings, RawSite};
 use super::routing;
 use super::rules;
@@ -14,13 +15,16 @@ pub(super) fn check(raw: &RawSettings, findings: &mut Findings<'_>) -> (Settings
     let site = site(raw.site.value(), findings);
     let build = build(raw, &site.base, findings);
     let pools = routing::pools(&raw.pool, &site.hosts, findings);
-    let routes = routing::routes(&raw.route, &pools, &site.base, findings);
+    let caches = Caches::check(&raw.cache, findings);
+    let routes = routing::routes(&raw.route, &pools, &caches, &site.base, findings);
     routing::report_unused(&raw.pool, &raw.route, findings);
+    caches.report_unused(&raw.route, findings);
     let settings = Settings {
         document: document(raw.document.value()),
         headers: rules::headers(&raw.header, findings),
         redirects: rules::redirects(&raw.redirect, findings),
         pools: pools.by_name,
+        caches: caches.by_name,
         routes,
         site,
     };
@@ -92,15 +96,14 @@ fn build(raw: &RawSettings, base: &str, findings: &mut Findings<'_>) -> BuildSet
     let mut build = BuildSettings { base: base.to_owned(), ..BuildSettings::default() };
     if let Some(assets) = raw.site.value().and_then(|site| site.assets.given()) {
         build.assets = assets.value.0;
-        if build.assets == AssetsFrom::Platform {
-            let lines = format!("`{base}assets/*` and `  Cache-Control: public, max-age=31536000, immutable`");
+        if build.assets == AssetsFrom::Platform && base != "/" {
             findings
-                .warning(
-                    "slow-assets",
+                .error(
+                    "wrong-value",
                     &assets.span,
-                    "the platform makes browsers ask for each asset again at each visit",
+                    format!("the platform finds no asset below the base `{base}`: releases lie at its root"),
                 )
-                .hint(format!("write a file `_headers` into `output` of `[build]`: {lines}"));
+                .hint("write assets = \"worker\", or build the app for the base \"/\"");
         }
     }
     let Some(raw) = raw.build.value() else { return build };
@@ -162,6 +165,11 @@ fn steps(path: &str) -> Vec<&str> {
     steps
 }
 
+/// The items of a list that could be read.
+pub(super) fn items<T>(list: &Field<List<T>>) -> &[Located<T>] {
+    list.value().map(|list| list.items.as_slice()).unwrap_or_default()
+}
+
 /// The items of a list, mapped; what is there twice is reported.
 pub(super) fn distinct<T, V: PartialEq>(
     list: &Field<List<T>>,
@@ -170,7 +178,7 @@ pub(super) fn distinct<T, V: PartialEq>(
     findings: &mut Findings<'_>,
 ) -> Vec<V> {
     let mut values = Vec::new();
-    for item in list.value().map(|list| list.items.as_slice()).unwrap_or_default() {
+    for item in items(list) {
         let value = map(&item.value);
         if values.contains(&value) {
             findings.error("duplicate", &item.span, format!("{what} holds this twice")).hint("remove one");

@@ -4,10 +4,13 @@
 //! [`Compiled`]. A mistake never hides another: every step goes on with what it could read.
 
 mod build;
+mod caching;
 mod check;
 mod compile;
+mod explain;
 mod findings;
 mod headers_file;
+mod platform;
 mod raw;
 mod redirects_file;
 mod routing;
@@ -23,9 +26,11 @@ use rimward_edge::config::SettingsFile;
 
 pub use build::{AssetsFrom, BuildSettings, SourceMaps};
 pub use compile::compile;
+pub use explain::{Explained, Rule, explain};
 pub use headers_file::parse_headers;
+pub use platform::{PLATFORM_HEADERS, PLATFORM_HEADERS_MARK, platform_headers};
 pub use redirects_file::parse_redirects;
-pub use wrangler::{WRANGLER_FILE, assets_text, check_wrangler};
+pub use wrangler::{WRANGLER_FILE, assets_text, check_wrangler, log_text};
 
 /// The name of the settings file.
 pub const FILE_NAME: &str = "rimward.toml";

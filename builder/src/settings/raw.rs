@@ -4,17 +4,20 @@
 
 use std::ops::Range;
 
+use rimward_edge::config::{Invalidate, PurgeCheck, SetCookie};
 use rimward_edge::release::manifest::Coding;
 use rimward_edge::route::pattern::Pattern;
 use serde_json::{Value, json};
+use toml::Spanned;
 use toml::de::DeValue;
 
 use super::build::{AssetsFrom, SourceMaps};
+use super::caching::values::{CookiePattern, Lifetime, ParameterPattern, Tag, TagsField, VaryValues};
 use super::findings::{Findings, Located};
-use super::table::{FromToml, List, Table, table, wrong_type};
+use super::table::{FromToml, List, Named, Table, table, wrong_type};
 use super::values::{
-    BasePath, CorsOrigin, DocumentPath, FieldName, FieldValue, Folder, FromText, HostName, MethodName, Network, OneOf,
-    OriginUrl, Period, PeriodOrOff, PoolName, RedirectTarget, SiteName,
+    BasePath, CorsOrigin, DocumentPath, FieldName, FieldValue, Folder, FromText, HostName, MethodName, Name, Network,
+    OneOf, OriginUrl, Period, PeriodOrOff, RedirectTarget, SiteName,
 };
 
 table! {
@@ -34,9 +37,10 @@ table! {
         pool: List<RawPool>,
         /// Which paths are forwarded to which pool; the first match wins.
         route: List<RawRoute>,
+        /// How answers of origins are kept, by name. The origin's headers decide; these fill in or override.
+        cache: Named<RawCache>,
     }
     later {
-        cache: "caching of origins' answers",
         limit: "rate limiting",
     }
 }
@@ -124,7 +128,7 @@ table! {
     /// `[[pool]]`.
     RawPool "[[pool]]" {
         /// What routes call it.
-        name: PoolName,
+        name: Name,
         /// Its origin: one, in this version.
         origin: List<RawOrigin>,
         /// Limits of time.
@@ -170,7 +174,14 @@ table! {
         /// Which URL paths: "/api/*".
         path: Pattern,
         /// The name of the pool that answers.
-        pool: PoolName,
+        pool: Name,
+        /// The name of the [cache.*] by which answers are kept. Absent: none is.
+        cache: Name,
+        /// Whether misses go through an object that all isolates share. Default: false.
+        shield: bool,
+        /// How far an unsafe method's success invalidates what is kept for its URL: "here" (this data centre) or
+        /// "everywhere". Default: "here".
+        invalidate: OneOf<Invalidate>,
         /// Which other origins may read the answers (CORS).
         cors: RawCors,
     }
@@ -180,11 +191,8 @@ table! {
         headers: "routes by header",
         query: "routes by query",
         countries: "routes by country",
-        cache: "caching of origins' answers",
         limit: "rate limiting",
         cost: "rate limiting",
-        shield or "false": "shielding",
-        invalidate: "caching of origins' answers",
         split: "splitting over pools",
     }
 }
@@ -204,6 +212,50 @@ table! {
         credentials: bool,
         /// How long a browser may keep a preflight's answer.
         max_age: Period,
+    }
+}
+
+table! {
+    /// `[cache.*]`.
+    RawCache "[cache.*]" {
+        /// How long an answer stays fresh that says nothing of it. Default: "0s".
+        default_freshness: Lifetime,
+        /// How long answers stay fresh whatever they say, but for those that are private. Absent: as long as they say.
+        override_freshness: Lifetime,
+        /// Cookies that do not make a request personal: names, `*` at the end for any that begin so. Default: none.
+        ignore_cookies: List<CookiePattern>,
+        /// How long a stale answer may be served while it is refreshed, where the origin does not say. Default: "0s".
+        stale_while_revalidate: Lifetime,
+        /// How long a stale answer may stand in for a failing origin, where the origin does not say. Default: "0s".
+        stale_if_error: Lifetime,
+        /// Which parameters of the query tell answers apart; their order never does. Default: all.
+        query: RawQuery,
+        /// Request fields whose values are reduced to one of these before they tell variants apart.
+        vary: RawVary,
+        /// Tags that every answer gets, to be purged by.
+        tags: List<Tag>,
+        /// The origin's field that lists tags; removed towards the client. `false`: none. Default: "cache-tag".
+        tags_from: TagsField,
+        /// Whether the route speaks GraphQL: queries by POST are kept by their content, mutations never. Default: false.
+        graphql: bool,
+        /// What becomes of answers that set cookies: "pass" (not kept) or "keep" (kept, cookie and all, where the origin
+        /// allows it). Default: "pass".
+        set_cookie: OneOf<SetCookie>,
+        /// Whether answers are also kept for all locations (in KV). Default: false.
+        persist: bool,
+        /// How sure a hit must be that it was not purged: "lease" (within 2 s) or "strict" (asked each time).
+        /// Default: "lease".
+        purge: OneOf<PurgeCheck>,
+    }
+}
+
+table! {
+    /// `query` of `[cache.*]`.
+    RawQuery "[cache.*.query]" {
+        /// Parameters that do not tell answers apart: names, `*` at the end for any that begin so.
+        ignore: List<ParameterPattern>,
+        /// The only parameters that tell answers apart.
+        only: List<ParameterPattern>,
     }
 }
 
@@ -266,14 +318,7 @@ impl FromToml for RawFields {
         };
         let mut fields = Vec::new();
         for (key, value) in table {
-            let name = match FieldName::parse(key.get_ref()) {
-                Ok(name) => Some(Located { value: name, span: key.span() }),
-                Err(refusal) => {
-                    let message = format!("a key of {what} {}", refusal.message);
-                    findings.error("wrong-value", &key.span(), message).maybe_hint(refusal.hint);
-                    None
-                }
-            };
+            let name = field_name(key, what, findings);
             let what = format!("`{}` in {what}", key.get_ref());
             let text = FieldValue::read(value.get_ref(), value.span(), &what, findings);
             let text = text.map(|text| Located { value: text, span: value.span() });
@@ -287,9 +332,55 @@ impl FromToml for RawFields {
     }
 }
 
+/// `vary` of `[cache.*]`: request fields, and the values that each is reduced to.
+#[derive(Debug, Clone)]
+pub(super) struct RawVary {
+    pub(super) fields: Vec<(Located<FieldName>, Located<VaryValues>)>,
+}
+
+impl FromToml for RawVary {
+    fn read(value: &DeValue<'_>, span: Range<usize>, what: &str, findings: &mut Findings<'_>) -> Option<Self> {
+        let Some(table) = value.as_table() else {
+            wrong_type(value, &span, what, "a table", findings)
+                .hint("for example { accept-language = [\"en\", \"de\"] }");
+            return None;
+        };
+        let mut fields = Vec::new();
+        for (key, value) in table {
+            let name = field_name(key, what, findings);
+            let what = format!("`{}` in {what}", key.get_ref());
+            let values = VaryValues::read(value.get_ref(), value.span(), &what, findings);
+            let values = values.map(|values| Located { value: values, span: value.span() });
+            fields.extend(name.zip(values));
+        }
+        fields.sort_by_key(|(name, _)| name.span.start);
+        Some(RawVary { fields })
+    }
+
+    fn schema() -> Value {
+        json!({ "type": "object", "additionalProperties": VaryValues::schema() })
+    }
+}
+
+/// A key that names a header field.
+fn field_name(
+    key: &Spanned<std::borrow::Cow<'_, str>>,
+    what: &str,
+    findings: &mut Findings<'_>,
+) -> Option<Located<FieldName>> {
+    match FieldName::parse(key.get_ref()) {
+        Ok(name) => Some(Located { value: name, span: key.span() }),
+        Err(refusal) => {
+            let message = format!("a key of {what} {}", refusal.message);
+            findings.error("wrong-value", &key.span(), message).maybe_hint(refusal.hint);
+            None
+        }
+    }
+}
+
 /// The table that has a key, for keys that were written into the wrong one.
 pub(super) fn table_with(key: &str) -> Option<&'static str> {
-    let tables: [(&str, &[&str]); 10] = [
+    let tables: [(&str, &[&str]); 12] = [
         entry::<RawSettings>(),
         entry::<RawSite>(),
         entry::<RawBuild>(),
@@ -300,6 +391,8 @@ pub(super) fn table_with(key: &str) -> Option<&'static str> {
         entry::<RawOrigin>(),
         entry::<RawRoute>(),
         entry::<RawCors>(),
+        entry::<RawCache>(),
+        entry::<RawQuery>(),
     ];
     tables.into_iter().find(|(_, keys)| keys.contains(&key)).map(|(title, _)| title)
 }

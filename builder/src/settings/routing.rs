@@ -5,7 +5,8 @@ use std::collections::BTreeMap;
 use rimward_edge::config::{Cors, Origin, Pool, Route, Timeout};
 use rimward_edge::route::pattern::Pattern;
 
-use super::check::distinct;
+use super::caching::{Caches, RouteCaching};
+use super::check::{distinct, items};
 use super::findings::{Findings, Located, closest};
 use super::raw::{RawCors, RawPool, RawRoute, RawTimeout};
 use super::table::{Field, List, quoted_list};
@@ -18,10 +19,6 @@ pub(super) struct Pools {
     unread: Vec<String>,
     /// Whether a pool's very name could not be read: any route might mean that one.
     nameless: bool,
-}
-
-fn items<T>(list: &Field<List<T>>) -> &[Located<T>] {
-    list.value().map(|list| list.items.as_slice()).unwrap_or_default()
 }
 
 pub(super) fn pools(raw: &Field<List<RawPool>>, hosts: &[String], findings: &mut Findings<'_>) -> Pools {
@@ -123,6 +120,7 @@ fn timeout(raw: &Field<RawTimeout>, findings: &mut Findings<'_>) -> Timeout {
 pub(super) fn routes(
     raw: &Field<List<RawRoute>>,
     pools: &Pools,
+    caches: &Caches<'_>,
     base: &str,
     findings: &mut Findings<'_>,
 ) -> Vec<Route> {
@@ -138,8 +136,9 @@ pub(super) fn routes(
         if let Some(pool) = route.value.pool.given() {
             named(&pool.value.0, &pool.span, pools, findings);
         }
+        let RouteCaching { cache, shield, invalidate } = caches.of_route(route, findings);
         if let (Some(path), Some(pool)) = (route.value.path.value(), route.value.pool.value()) {
-            routes.push(Route { path: path.clone(), pool: pool.0.clone(), cors });
+            routes.push(Route { cors, cache, shield, invalidate, ..Route::new(path.clone(), &pool.0) });
         }
     }
     routes

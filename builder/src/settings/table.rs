@@ -8,6 +8,7 @@ use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
 use super::findings::{Findings, Located, closest};
+use super::values::{FromText as _, Name};
 
 /// What can be read from a TOML value.
 pub(super) trait FromToml: Sized {
@@ -246,6 +247,54 @@ impl<T: FromToml> FromToml for List<T> {
 
     fn schema() -> Value {
         json!({ "type": "array", "items": T::schema() })
+    }
+}
+
+/// Tables by name, as in `[cache.api]`.
+#[derive(Debug, Clone)]
+pub(super) struct Named<T> {
+    /// In the order of the text; `None` for what could not be read.
+    pub(super) entries: Vec<(Located<Name>, Option<Located<T>>)>,
+    /// Whether every name could be read.
+    pub(super) complete: bool,
+}
+
+impl<T: FromToml + Table> FromToml for Named<T> {
+    fn read(value: &DeValue<'_>, span: Range<usize>, what: &str, findings: &mut Findings<'_>) -> Option<Self> {
+        let title = T::TITLE;
+        let Some(table) = value.as_table() else {
+            let hint = format!("write it as `{}`", title.replace('*', "api"));
+            wrong_type(value, &span, what, "tables by name", findings).hint(hint);
+            return None;
+        };
+        let mut named = Named { entries: Vec::new(), complete: true };
+        for (key, value) in table {
+            if T::KEYS.contains(&key.get_ref().as_ref()) && !value.get_ref().is_table() {
+                findings
+                    .error("unknown-key", &key.span(), format!("`{}` stands outside of any `{title}`", key.get_ref()))
+                    .hint(format!("give the table a name: `{}`", title.replace('*', "api")));
+                named.complete = false;
+                continue;
+            }
+            let name = match Name::parse(key.get_ref()) {
+                Ok(name) => Located { value: name, span: key.span() },
+                Err(refusal) => {
+                    let message = format!("the name of a `{title}` {}", refusal.message);
+                    findings.error("wrong-value", &key.span(), message).maybe_hint(refusal.hint);
+                    named.complete = false;
+                    continue;
+                }
+            };
+            let what = format!("`{}`", title.replace('*', key.get_ref()));
+            let read = T::read(value.get_ref(), value.span(), &what, findings);
+            named.entries.push((name, read.map(|read| Located { value: read, span: value.span() })));
+        }
+        named.entries.sort_by_key(|(name, _)| name.span.start);
+        Some(named)
+    }
+
+    fn schema() -> Value {
+        json!({ "type": "object", "additionalProperties": T::schema() })
     }
 }
 

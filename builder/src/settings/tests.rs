@@ -1,7 +1,11 @@
 //! What settings mean; the mistakes are in `tests/data/settings`.
 
+use std::collections::BTreeMap;
+
 use proptest::prelude::*;
-use rimward_edge::config::{ClientAddress, Cors, Timeout};
+use rimward_edge::config::{
+    CachePolicy, ClientAddress, Cors, Invalidate, PurgeCheck, QueryKey, SetCookie, Settings, Timeout,
+};
 use rimward_edge::release::manifest::Coding;
 
 use super::{AssetsFrom, BuildSettings, Compiled, SourceMaps, compile};
@@ -70,6 +74,9 @@ fn every_key_reaches_its_place() {
         [[route]]
         path = "/api/*"
         pool = "api"
+        cache = "api"
+        shield = false
+        invalidate = "everywhere"
         [route.cors]
         origins = ["https://a.example.com", "http://localhost:3000"]
         methods = ["GET", "DELETE"]
@@ -77,6 +84,18 @@ fn every_key_reaches_its_place() {
         expose = ["X-Total"]
         credentials = true
         max_age = "10m"
+        [cache.api]
+        override_freshness = "15m"
+        ignore_cookies = ["_ga*"]
+        stale_while_revalidate = "5m"
+        stale_if_error = "1d"
+        query = { ignore = ["utm_*"] }
+        vary = { Accept-Language = ["en", "de"] }
+        tags = ["api"]
+        tags_from = "Surrogate-Key"
+        graphql = true
+        persist = true
+        purge = "strict"
     "#;
     let Compiled { file, build } = meaning(text, None);
     let settings = file.settings;
@@ -103,6 +122,25 @@ fn every_key_reaches_its_place() {
         max_age_s: Some(600),
     };
     assert_eq!(settings.routes[0].cors, Some(cors));
+    let route = &settings.routes[0];
+    assert_eq!((route.cache.as_deref(), route.shield, route.invalidate), (Some("api"), false, Invalidate::Everywhere));
+    let owned = |texts: &[&str]| texts.iter().map(|&text| text.to_owned()).collect::<Vec<_>>();
+    let policy = CachePolicy {
+        default_freshness_s: 0,
+        override_freshness_s: Some(900),
+        ignore_cookies: owned(&["_ga*"]),
+        stale_while_revalidate_s: 300,
+        stale_if_error_s: 86_400,
+        query: QueryKey::Ignore(owned(&["utm_*"])),
+        vary: [("accept-language".to_owned(), owned(&["en", "de"]))].into(),
+        tags: owned(&["api"]),
+        tags_from: Some("surrogate-key".to_owned()),
+        graphql: true,
+        set_cookie: SetCookie::Pass,
+        persist: true,
+        purge: PurgeCheck::Strict,
+    };
+    assert_eq!(settings.caches, BTreeMap::from([("api".to_owned(), policy)]));
     let expected = BuildSettings {
         base: "/shop/".to_owned(),
         assets: AssetsFrom::Worker,
@@ -149,11 +187,70 @@ fn an_environment_overrides_keys_and_replaces_lists() {
     assert_eq!(meaning(TWO_ENVS, None).build.source, "dist");
 }
 
+const CACHED: &str = r#"
+    [[pool]]
+    name = "api"
+    origin = [{ url = "https://api.example.com" }]
+    [[route]]
+    path = "/api/*"
+    pool = "api"
+    cache = "api"
+    [cache.api]
+"#;
+
 #[test]
-fn assets_from_the_platform_come_with_a_warning() {
+fn a_shield_is_refused_until_there_is_one() {
+    let text = CACHED.replacen("cache = \"api\"", "cache = \"api\"\nshield = true", 1);
+    let (compiled, findings) = compile(&text, "rimward.toml", None);
+    let is_told = findings.iter().any(|finding| finding.to_string().contains("`shield` is not supported yet"));
+    assert!(compiled.is_none() && is_told, "{findings:?}");
+}
+
+#[test]
+fn a_cache_without_a_key_does_what_the_origin_says() {
+    let settings = meaning(CACHED, None).file.settings;
+    let expected = CachePolicy { tags_from: Some("cache-tag".to_owned()), ..CachePolicy::default() };
+    assert_eq!(settings.caches, BTreeMap::from([("api".to_owned(), expected)]));
+    assert_eq!((settings.routes[0].shield, settings.routes[0].invalidate), (false, Invalidate::Here));
+}
+
+#[test]
+fn the_query_of_a_key_is_all_of_it_but_for_some_or_some_of_it() {
+    let owned = |name: &str| vec![name.to_owned()];
+    for (query, expected) in [
+        ("{ ignore = [] }", QueryKey::All),
+        ("{ ignore = [\"utm_*\"] }", QueryKey::Ignore(owned("utm_*"))),
+        ("{ only = [\"page\"] }", QueryKey::Only(owned("page"))),
+    ] {
+        let settings = meaning(&format!("{CACHED}query = {query}\n"), None).file.settings;
+        assert_eq!(settings.caches["api"].query, expected, "{query}");
+    }
+}
+
+#[test]
+fn tags_of_the_origin_can_be_left_alone() {
+    let settings = meaning(&format!("{CACHED}tags_from = false\n"), None).file.settings;
+    assert_eq!(settings.caches["api"].tags_from, None);
+}
+
+#[test]
+fn an_environment_overrides_keys_of_a_cache() {
+    let text = format!(
+        "{CACHED}default_freshness = \"1m\"\ntags = [\"api\"]\n[env.staging.cache.api]\ndefault_freshness = \"0s\"\n"
+    );
+    let file = meaning(&text, Some("staging")).file;
+    let of = |settings: &Settings| (settings.caches["api"].default_freshness_s, settings.caches["api"].tags.clone());
+    assert_eq!(of(&file.settings), (60, vec!["api".to_owned()]));
+    assert_eq!(of(&file.envs["staging"]), (0, vec!["api".to_owned()]));
+}
+
+#[test]
+fn assets_from_the_platform_lie_at_the_root() {
     let (compiled, findings) = compile("[site]\nassets = \"platform\"\n", "rimward.toml", None);
-    assert_eq!(compiled.unwrap().build.assets, AssetsFrom::Platform);
-    assert_eq!(findings.iter().map(|finding| finding.code).collect::<Vec<_>>(), ["slow-assets"]);
+    assert_eq!((compiled.unwrap().build.assets, findings), (AssetsFrom::Platform, Vec::new()));
+    let (compiled, findings) = compile("[site]\nbase = \"/shop/\"\nassets = \"platform\"\n", "rimward.toml", None);
+    assert_eq!(compiled, None);
+    assert!(findings[0].to_string().contains("no asset below the base `/shop/`"), "{findings:?}");
 }
 
 #[test]
@@ -207,6 +304,12 @@ fn anything() -> impl Strategy<Value = String> {
         "from",
         "timeout",
         "client_address",
+        "cache",
+        "vary",
+        "query",
+        "only",
+        "tags_from",
+        "[cache.x]\n",
         "\"/a/*\"",
         "\"10s\"",
         "\"https://é.example\"",

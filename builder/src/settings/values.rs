@@ -4,6 +4,7 @@ use std::ops::Range;
 use std::time::Duration;
 
 use http::{HeaderName, HeaderValue, Method};
+use rimward_edge::config::{Invalidate, PurgeCheck, SetCookie};
 use rimward_edge::release::manifest::Coding;
 use rimward_edge::route::pattern::Pattern;
 use serde_json::{Value, json};
@@ -22,7 +23,7 @@ pub(super) struct Refusal {
     pub(super) hint: Option<String>,
 }
 
-fn refuse<T>(message: impl Into<String>, hint: impl Into<String>) -> Result<T, Refusal> {
+pub(super) fn refuse<T>(message: impl Into<String>, hint: impl Into<String>) -> Result<T, Refusal> {
     Err(Refusal { message: message.into(), hint: Some(hint.into()) })
 }
 
@@ -77,11 +78,11 @@ impl FromText for SiteName {
     }
 }
 
-/// The name of a pool.
+/// The name of a pool, or of a `[cache.*]`.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) struct PoolName(pub(super) String);
+pub(super) struct Name(pub(super) String);
 
-impl FromText for PoolName {
+impl FromText for Name {
     const EXPECTED: &'static str = "a name";
     const EXAMPLE: &'static str = "\"api\"";
 
@@ -90,7 +91,7 @@ impl FromText for PoolName {
         if text.is_empty() || text.len() > 63 || !plain {
             return refuse("must be 1 to 63 letters, digits, `-` or `_`", "for example \"api\"");
         }
-        Ok(PoolName(text.to_owned()))
+        Ok(Name(text.to_owned()))
     }
 }
 
@@ -539,4 +540,17 @@ impl Word for SourceMaps {
 impl Word for Coding {
     const WORDS: &'static [(&'static str, Self)] =
         &[("br", Coding::Br), ("gzip", Coding::Gzip), ("zstd", Coding::Zstd)];
+}
+
+impl Word for PurgeCheck {
+    const WORDS: &'static [(&'static str, Self)] = &[("lease", PurgeCheck::Lease), ("strict", PurgeCheck::Strict)];
+}
+
+impl Word for SetCookie {
+    const WORDS: &'static [(&'static str, Self)] = &[("pass", SetCookie::Pass), ("keep", SetCookie::Keep)];
+}
+
+impl Word for Invalidate {
+    const WORDS: &'static [(&'static str, Self)] =
+        &[("here", Invalidate::Here), ("everywhere", Invalidate::Everywhere)];
 }

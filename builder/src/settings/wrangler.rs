@@ -11,10 +11,13 @@ use super::build::{AssetsFrom, BuildSettings};
 use super::findings::Findings;
 use crate::diagnostic::Diagnostic;
 use crate::worker;
-use crate::workerd::{COMPATIBILITY_DATE, COMPATIBILITY_FLAGS};
+use crate::workerd::{COMPATIBILITY_DATE, COMPATIBILITY_FLAGS, LOG_BINDING, LOG_CLASS};
 
 /// The name of wrangler's file.
 pub const WRANGLER_FILE: &str = "wrangler.toml";
+
+/// `run_worker_first` where the platform answers for assets.
+const PLATFORM_FIRST: &str = "[\"/*\", \"!/assets/*\"]";
 
 /// Checks the text of a `wrangler.toml` that lies beside the settings.
 pub fn check_wrangler(text: &str, build: &BuildSettings) -> Vec<Diagnostic> {
@@ -37,22 +40,60 @@ pub fn check_wrangler(text: &str, build: &BuildSettings) -> Vec<Diagnostic> {
             .error("missing-key", &whole, "there is no `[assets]`: the Worker would have nothing to serve")
             .hint(format!("add {}", assets_text(build).replace('\n', "; "))),
     }
-    // An environment may bring assets of its own: the same holds for them.
+    check_log(top, &whole, &mut findings);
+    // An environment may bring assets of its own: the same holds for them. Objects it must bring: wrangler takes them over
+    // from nowhere.
     for (name, env) in table(top, "env").into_iter().flat_map(|(envs, _)| envs.iter()) {
-        if let Some((assets, span)) = env.get_ref().as_table().and_then(|env| table(env, "assets")) {
-            let mut inner = Findings::new(WRANGLER_FILE, text);
+        let Some(inside) = env.get_ref().as_table() else { continue };
+        let mut inner = Findings::new(WRANGLER_FILE, text);
+        if let Some((assets, span)) = table(inside, "assets") {
             check_assets(assets, &span, build, &mut inner);
-            findings.append(inner, &format!(" (in `[env.{}]`)", name.get_ref()));
         }
+        check_log(inside, &name.span(), &mut inner);
+        findings.append(inner, &format!(" (in `[env.{}]`)", name.get_ref()));
     }
     findings.into_sorted()
+}
+
+/// The control log as it must be bound, for a new file and for hints.
+pub fn log_text() -> String {
+    format!(
+        "[[durable_objects.bindings]]\nname = {LOG_BINDING:?}\nclass_name = {LOG_CLASS:?}\n\n\
+         [[migrations]]\ntag = \"rimward-1\"\nnew_sqlite_classes = [{LOG_CLASS:?}]"
+    )
+}
+
+/// Whether the control log is bound. Without it the site is served all the same.
+fn check_log(of: &DeTable<'_>, whole: &Range<usize>, findings: &mut Findings<'_>) {
+    let objects = table(of, "durable_objects").and_then(|(objects, _)| objects.get("bindings"));
+    let bindings = objects.and_then(|bindings| bindings.get_ref().as_array()).into_iter().flat_map(|list| list.iter());
+    let bound = bindings
+        .filter_map(|binding| binding.get_ref().as_table())
+        .find(|binding| text(binding, "name") == Some(LOG_BINDING));
+    match bound {
+        Some(binding) if text(binding, "class_name") == Some(LOG_CLASS) => {}
+        Some(binding) => findings
+            .error(
+                "wrong-value",
+                &span_of(binding, "class_name", whole),
+                format!("`class_name` of `{LOG_BINDING}` must be {LOG_CLASS:?}: the Worker has no other class"),
+            )
+            .hint(format!("write class_name = {LOG_CLASS:?}")),
+        None => findings
+            .warning(
+                "missing-key",
+                whole,
+                format!("there is no `{LOG_BINDING}`: nothing that is cached could be purged"),
+            )
+            .hint(format!("add {}", log_text().replace("\n\n", "; ").replace('\n', "; "))),
+    }
 }
 
 /// `[assets]` as it must be, for a new file and for hints.
 pub fn assets_text(build: &BuildSettings) -> String {
     let first = match build.assets {
         AssetsFrom::Worker => "true".to_owned(),
-        AssetsFrom::Platform => format!("[\"/*\", \"!{}assets/*\"]", build.base),
+        AssetsFrom::Platform => PLATFORM_FIRST.to_owned(),
     };
     format!(
         "[assets]\ndirectory = {:?}\nbinding = \"ASSETS\"\nrun_worker_first = {first}\nhtml_handling = \"none\"\nnot_found_handling = \"none\"",
@@ -122,7 +163,7 @@ fn check_assets(assets: &DeTable<'_>, span: &Range<usize>, build: &BuildSettings
     if !runs_first(run_first, build) {
         let wanted = match build.assets {
             AssetsFrom::Worker => "true".to_owned(),
-            AssetsFrom::Platform => format!("[\"/*\", \"!{}assets/*\"]", build.base),
+            AssetsFrom::Platform => PLATFORM_FIRST.to_owned(),
         };
         findings
             .error(
@@ -131,6 +172,14 @@ fn check_assets(assets: &DeTable<'_>, span: &Range<usize>, build: &BuildSettings
                 "files under `_rimward/` would be public: the Worker must run first",
             )
             .hint(format!("write run_worker_first = {wanted}"));
+    } else if matches!((run_first, build.assets), (Some(DeValue::Boolean(true)), AssetsFrom::Platform)) {
+        findings
+            .warning(
+                "unused",
+                &span_of(assets, "run_worker_first", span),
+                "`assets = \"platform\"` of `[site]` has no effect: the Worker runs for every asset all the same",
+            )
+            .hint(format!("write run_worker_first = {PLATFORM_FIRST}"));
     }
     for (key, why) in [
         ("html_handling", "the platform would answer pages by other URLs than Rimward"),
@@ -174,8 +223,7 @@ fn runs_first(value: Option<&DeValue<'_>>, build: &BuildSettings) -> bool {
     match (value, build.assets) {
         (Some(DeValue::Boolean(true)), _) => true,
         (Some(DeValue::Array(patterns)), AssetsFrom::Platform) => {
-            let assets = format!("!{}assets/*", build.base);
-            let fine = |pattern: &str| pattern == "/*" || pattern == assets;
+            let fine = |pattern: &str| matches!(pattern, "/*" | "!/assets/*");
             patterns.iter().any(|pattern| pattern.get_ref().as_str() == Some("/*"))
                 && patterns.iter().all(|pattern| pattern.get_ref().as_str().is_some_and(fine))
         }
@@ -190,8 +238,9 @@ mod tests {
     fn whole(build: &BuildSettings) -> String {
         format!(
             "name = \"shop\"\nmain = \".rimward/worker/rimward.js\"\ncompatibility_date = {COMPATIBILITY_DATE:?}\n\
-             compatibility_flags = {COMPATIBILITY_FLAGS:?}\n\n{}\n",
-            assets_text(build)
+             compatibility_flags = {COMPATIBILITY_FLAGS:?}\n\n{}\n\n{}\n",
+            assets_text(build),
+            log_text()
         )
     }
 
@@ -201,10 +250,24 @@ mod tests {
         assert_eq!(found, expected, "{text}");
     }
 
+    const NO_LOG: &str = "there is no `CONTROL_LOG`: nothing that is cached could be purged";
+
+    #[test]
+    fn without_the_control_log_nothing_can_be_purged() {
+        let build = BuildSettings::default();
+        check(&whole(&build).replace("CONTROL_LOG", "OTHER"), &build, &[NO_LOG]);
+        let other = whole(&build).replace("class_name = \"ControlLog\"", "class_name = \"Other\"");
+        check(&other, &build, &["`class_name` of `CONTROL_LOG` must be \"ControlLog\": the Worker has no other class"]);
+        let env = format!("{}\n[env.staging]\nname = \"shop-staging\"\n", whole(&build));
+        check(&env, &build, &[&format!("{NO_LOG} (in `[env.staging]`)")]);
+        let bound = log_text().replace("[[", "[[env.staging.");
+        check(&format!("{env}\n{bound}\n"), &build, &[]);
+    }
+
     #[test]
     fn what_init_writes_is_fine() {
         for assets in [AssetsFrom::Worker, AssetsFrom::Platform] {
-            let build = BuildSettings { assets, base: "/shop/".to_owned(), ..BuildSettings::default() };
+            let build = BuildSettings { assets, ..BuildSettings::default() };
             check(&whole(&build), &build, &[]);
         }
     }
@@ -217,6 +280,9 @@ mod tests {
         check(&whole(&build).replace("run_worker_first = true", "run_worker_first = false"), &build, &[public]);
         check(&whole(&build).replace("run_worker_first = true", "run_worker_first = [\"/api/*\"]"), &build, &[public]);
         let platform = BuildSettings { assets: AssetsFrom::Platform, ..BuildSettings::default() };
+        let all = whole(&platform).replace("[\"/*\", \"!/assets/*\"]", "true");
+        let useless = "`assets = \"platform\"` of `[site]` has no effect: the Worker runs for every asset all the same";
+        check(&all, &platform, &[useless]);
         let leak = whole(&platform).replace("\"!/assets/*\"", "\"!/_rimward/*\"");
         check(&leak, &platform, &[public]);
         let html = "`html_handling` of `[assets]` must be \"none\": the platform would answer pages by other URLs than Rimward";
@@ -230,7 +296,7 @@ mod tests {
             whole(&build),
             assets_text(&build).replace("[assets]", "[env.x.assets]").replace("= true", "= false")
         );
-        check(&env, &build, &[&format!("{public} (in `[env.x]`)")]);
+        check(&env, &build, &[&format!("{NO_LOG} (in `[env.x]`)"), &format!("{public} (in `[env.x]`)")]);
     }
 
     #[test]
@@ -243,6 +309,7 @@ mod tests {
                 "there is no `compatibility_date`",
                 "`compatibility_flags` lacks \"enable_request_signal\"",
                 "there is no `[assets]`: the Worker would have nothing to serve",
+                NO_LOG,
             ],
         );
     }

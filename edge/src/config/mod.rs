@@ -3,10 +3,13 @@
 //! The builder writes them below `_rimward/settings/` and guarantees what the field comments say; the edge obeys.
 //! Names of secrets may stand here, their values never.
 
+mod cache;
+
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
+pub use self::cache::{CachePolicy, Invalidate, PERSIST_FROM_S, PurgeCheck, QueryKey, SetCookie};
 use crate::route::pattern::Pattern;
 
 /// The file at [`crate::release::manifest::settings_path`].
@@ -22,6 +25,13 @@ pub struct SettingsFile {
     /// The whole settings of each `[env.*]`, its overrides applied.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub envs: BTreeMap<String, Settings>,
+}
+
+impl SettingsFile {
+    /// Those of the environment that the build was made for.
+    pub fn chosen(&self) -> &Settings {
+        self.env.as_ref().and_then(|env| self.envs.get(env)).unwrap_or(&self.settings)
+    }
 }
 
 /// What the edge obeys.
@@ -40,7 +50,10 @@ pub struct Settings {
     /// `[[pool]]`, by name.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub pools: BTreeMap<String, Pool>,
-    /// `[[route]]`: the first match wins. Each names a pool of `pools`.
+    /// `[cache.*]`, by name.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub caches: BTreeMap<String, CachePolicy>,
+    /// `[[route]]`: the first match wins. Each names a pool of `pools`, and perhaps a policy of `caches`.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub routes: Vec<Route>,
 }
@@ -152,9 +165,25 @@ pub struct Route {
     pub path: Pattern,
     /// The pool that answers.
     pub pool: String,
+    /// The policy by which answers are kept; absent: none is.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cache: Option<String>,
+    /// Misses go through an object that all isolates share.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub shield: bool,
+    /// What an unsafe method invalidates.
+    #[serde(default)]
+    pub invalidate: Invalidate,
     /// `[route.cors]`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cors: Option<Cors>,
+}
+
+impl Route {
+    /// A route that hands every request on.
+    pub fn new(path: Pattern, pool: &str) -> Route {
+        Route { path, pool: pool.to_owned(), cache: None, shield: false, invalidate: Invalidate::Here, cors: None }
+    }
 }
 
 /// `[route.cors]` (Fetch standard, CORS protocol).

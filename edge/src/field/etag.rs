@@ -1,6 +1,18 @@
 //! Entity tags and how they compare (RFC 9110 §8.8.3).
 
+use std::borrow::Cow;
+
+use http::HeaderValue;
+
 use super::list;
+
+/// The text of a field of entity tags: bytes past ASCII may stand in one, as the characters of their number.
+pub fn text(value: &HeaderValue) -> Cow<'_, str> {
+    match value.to_str() {
+        Ok(text) => Cow::Borrowed(text),
+        Err(_) => Cow::Owned(value.as_bytes().iter().copied().map(char::from).collect()),
+    }
+}
 
 /// Whether a list of entity tags (`If-None-Match`) holds this one by weak comparison. `*` holds every one.
 pub fn any_weakly(list: &str, etag: &str) -> bool {

@@ -2,6 +2,7 @@
 
 pub mod client;
 pub mod request_id;
+pub mod secret;
 pub mod target;
 
 use http::StatusCode;

@@ -1,26 +1,35 @@
 //! The head of an origin's answer, as it goes on to the client.
 
-use http::header::{ALT_SVC, CACHE_CONTROL, EXPIRES, LOCATION};
+use http::header::{ALT_SVC, CACHE_CONTROL, EXPIRES, LOCATION, VIA};
 use http::{HeaderMap, HeaderValue, StatusCode};
 
 use super::{PSEUDONYM, hop};
 
-/// Makes the head that the client gets out of the one that the origin sent.
-pub fn head(mut headers: HeaderMap, status: StatusCode, origin_url: &str) -> HeaderMap {
+/// The head that the origin sent, without what is for us, or for the connection to us.
+pub fn received(mut headers: HeaderMap, origin_url: &str) -> HeaderMap {
     hop::drop_all(&mut headers);
     // Where else this origin is reached is not where else this site is.
     headers.remove(ALT_SVC);
     headers.remove("x-request-id");
-    state_caching(&mut headers);
     stay_here(&mut headers, origin_url);
-    for (name, value) in [
-        ("via", format!("1.1 {PSEUDONYM}")),
-        // RFC 9211: not looked up, by configuration. Members of caches nearer to the origin stand before ours.
-        ("cache-status", format!("{PSEUDONYM}; fwd=bypass; fwd-status={}", status.as_u16())),
-    ] {
-        headers.append(name, HeaderValue::from_str(&value).expect("made of visible ASCII here"));
-    }
     headers
+}
+
+/// Makes the head that the client gets, but for [`cache_status`].
+pub fn give(headers: &mut HeaderMap) {
+    state_caching(headers);
+    headers.append(VIA, HeaderValue::from_str(&format!("1.1 {PSEUDONYM}")).expect("made of visible ASCII here"));
+}
+
+/// RFC 9211: members of caches nearer to the origin stand before ours.
+pub fn cache_status(headers: &mut HeaderMap, ours: HeaderValue) {
+    headers.append("cache-status", ours);
+}
+
+/// `Cache-Status` where nothing was looked up, by configuration.
+pub fn bypassed(status: StatusCode) -> HeaderValue {
+    let text = format!("{PSEUDONYM}; fwd=bypass; fwd-status={}", status.as_u16());
+    HeaderValue::from_str(&text).expect("made of visible ASCII here")
 }
 
 /// An origin that says nothing has not thought of caches: nobody shares its answer, and a browser asks again. One that
@@ -58,7 +67,9 @@ mod tests {
         for &(name, value) in sent {
             headers.append(name, HeaderValue::from_static(value));
         }
-        let found = head(headers, StatusCode::OK, "http://origin:80/v1");
+        let mut found = received(headers, "http://origin:80/v1");
+        give(&mut found);
+        cache_status(&mut found, bypassed(StatusCode::OK));
         assert_eq!(found.get_all(name).iter().collect::<Vec<_>>(), expected, "{sent:?}");
     }
 

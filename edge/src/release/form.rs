@@ -5,11 +5,11 @@
 
 use std::ops::Range;
 
-use super::file::{File, Form, Role};
+use super::file::{File, Form};
 use super::negotiate;
-use super::range::{self, Ranges};
 use crate::field::accept::Codings;
 use crate::field::etag;
+use crate::field::range::{self, Ranges};
 
 /// How a file answers.
 #[derive(Debug)]
@@ -47,9 +47,7 @@ pub fn decide<'file>(file: &'file File, asked: &Asked<'_>) -> Decision<'file> {
     let ranges = ranges(file, asked, codings);
     // Ranges are of the bytes as they are: parts of an encoded form are of no use to whoever has parts of another.
     let selected = if ranges == Ranges::Ignore { negotiated } else { file.identity() };
-    // A name with a digest has one state: only for a range does it matter which form the client means.
-    let if_match = (file.role != Role::Asset || ranges != Ranges::Ignore).then(|| (asked.field)("if-match")).flatten();
-    if if_match.is_some_and(|tags| !etag::any_strongly(&tags, &selected.etag)) {
+    if (asked.field)("if-match").is_some_and(|tags| !etag::any_strongly(&tags, &selected.etag)) {
         return Decision::PreconditionFailed;
     }
     if if_none_match.is_some_and(|tags| etag::any_weakly(&tags, &selected.etag)) {
@@ -75,6 +73,7 @@ fn ranges(file: &File, asked: &Asked<'_>, codings: Codings) -> Ranges {
 
 #[cfg(test)]
 mod tests {
+    use super::super::file::Role;
     use super::*;
 
     fn file(role: Role) -> File {
@@ -130,8 +129,15 @@ mod tests {
         check(Role::Document, "br", &[("if-match", "*")], "200 br");
         check(Role::Document, "br", &[("if-match", &format!("W/{}", br()))], "412");
         check(Role::Document, "br", &[("if-match", "\"x\""), ("if-none-match", &br())], "412");
+        check(Role::Asset, "br", &[("if-match", "\"x\"")], "412");
+        check(Role::Asset, "br", &[("if-match", &format!("{}, {}", identity(), br()))], "200 br");
+        check(Role::Asset, "br", &[("if-match", &identity())], "412");
         check(Role::Asset, "br", &[("if-match", "\"x\""), ("range", "bytes=0-1")], "412");
         check(Role::Asset, "br", &[("if-match", &identity()), ("range", "bytes=0-1")], "206 identity [0..2]");
+        // There is no date to compare with: a recipient must ignore it then (RFC 9110 §13.1.4).
+        let since = ("if-unmodified-since", "Fri, 20 Nov 1999 00:00:00 GMT");
+        check(Role::Asset, "br", &[since], "200 br");
+        check(Role::Document, "br", &[since, ("if-match", &br())], "200 br");
     }
 
     #[test]

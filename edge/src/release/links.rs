@@ -19,9 +19,11 @@ pub fn of_page(manifest: &Manifest, page: &Document) -> Option<String> {
     for (needed, public) in needed(manifest, page) {
         let url = format!("{}{}", path::encode(&manifest.base), path::encode(public));
         let crossorigin = if needed.crossorigin || needed.module { "; crossorigin" } else { "" };
-        let mut link = format!("<{url}>; rel=preload; as={}{crossorigin}", needed.destination);
+        let integrity = needed.integrity.as_deref().filter(|value| is_integrity(value));
+        let integrity = integrity.map_or(String::new(), |value| format!("; integrity=\"{value}\""));
+        let mut link = format!("<{url}>; rel=preload; as={}{crossorigin}{integrity}", needed.destination);
         if needed.module {
-            write!(link, ", <{url}>; rel=modulepreload").expect("a string takes whatever is written");
+            write!(link, ", <{url}>; rel=modulepreload{integrity}").expect("a string takes whatever is written");
         }
         if field.len() + link.len() > LIMIT_BYTES {
             break;
@@ -51,12 +53,18 @@ fn needed<'manifest>(manifest: &'manifest Manifest, page: &'manifest Document) -
         let Some((importer, _)) = queue.get(next) else { return queue };
         next += 1;
         let imports = manifest.assets.get(&importer.asset).map(|asset| asset.imports.as_slice()).unwrap_or_default();
-        wanted.extend(imports.iter().map(|asset| Preload { asset: asset.clone(), ..importer.clone() }));
+        let import = |asset: &String| Preload { asset: asset.clone(), integrity: None, ..importer.clone() };
+        wanted.extend(imports.iter().map(import));
     }
 }
 
 fn is_token(destination: &str) -> bool {
     !destination.is_empty() && destination.bytes().all(|byte| byte.is_ascii_lowercase())
+}
+
+/// Whether a value can stand between quotes: algorithms, base64, options (Subresource Integrity §3.5).
+fn is_integrity(value: &str) -> bool {
+    !value.is_empty() && value.bytes().all(|byte| matches!(byte, b' ' | 0x21 | 0x23..=0x5b | 0x5d..=0x7e))
 }
 
 #[cfg(test)]
@@ -107,6 +115,23 @@ mod tests {
         let style = |name: &str| format!("</shop/assets/{name}>; rel=preload; as=style");
         let expected = [module("a.js"), style("s.css"), module("b.js"), module("c.js"), style("t.css")].join(", ");
         assert_eq!(of_page(&manifest, &page), Some(expected));
+    }
+
+    #[test]
+    fn what_the_page_vouches_for_is_vouched_for_here_alike() {
+        let manifest = manifest(&[("a.js", &["b.js"]), ("b.js", &[])]);
+        let of = |integrity: &str| {
+            let mut page = page(&[("a.js", "script", true)]);
+            page.preloads[0].integrity = Some(integrity.to_owned());
+            of_page(&manifest, &page).unwrap()
+        };
+        let (a, b) = ("</shop/assets/a.js>", "</shop/assets/b.js>");
+        let expected = format!(
+            "{a}; rel=preload; as=script; crossorigin; integrity=\"sha384-a+/b=\", {a}; rel=modulepreload; integrity=\"sha384-a+/b=\", \
+             {b}; rel=preload; as=script; crossorigin, {b}; rel=modulepreload"
+        );
+        assert_eq!(of("sha384-a+/b="), expected);
+        assert!(!of("x\"; rel=y").contains("rel=y"));
     }
 
     #[test]

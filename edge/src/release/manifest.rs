@@ -187,6 +187,9 @@ pub struct Preload {
     /// Fetched in CORS mode (module scripts, fonts, `crossorigin`).
     #[serde(default, skip_serializing_if = "is_false")]
     pub crossorigin: bool,
+    /// The `integrity` that the page itself states: a preload that states another, or none, is fetched twice.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub integrity: Option<String>,
 }
 
 #[allow(clippy::trivially_copy_pass_by_ref, reason = "serde passes a reference")]

@@ -7,6 +7,5 @@ pub mod links;
 pub mod manifest;
 pub mod navigation;
 pub mod negotiate;
-pub mod range;
 pub mod table;
 pub mod verify;

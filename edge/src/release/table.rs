@@ -88,6 +88,11 @@ impl Release {
         }
     }
 
+    /// Every decoded path that something is at.
+    pub fn answers(&self) -> impl Iterator<Item = (&str, Found<'_>)> {
+        self.entries.keys().map(|decoded| (&**decoded, self.find(decoded)))
+    }
+
     /// The file that a rule names, by whatever spelling of its URL.
     pub fn named(&self, decoded: &str) -> Option<&File> {
         match self.find(decoded) {

@@ -10,6 +10,7 @@ use super::manifest::{
     FORMAT, Manifest, PRIVATE_FOLDER, RELEASES_PATH, Releases, Retained, manifest_path, settings_path,
 };
 use crate::config::{Settings, SettingsFile};
+use crate::platform::WholeFile;
 
 /// Manifests past this are refused: 100,000 files with all that is known of them stay well below.
 const FILE_LIMIT_BYTES: usize = 64 * 1024 * 1024;
@@ -63,10 +64,10 @@ pub fn releases(bytes: &[u8]) -> Result<Releases, Fault> {
 }
 
 /// Reads the settings and picks those of the environment: the Worker's, else the build's.
-pub fn settings(bytes: &[u8], releases: &Releases, env: Option<&str>) -> Result<Settings, Fault> {
+pub fn settings(file: &WholeFile, releases: &Releases, env: Option<&str>) -> Result<Settings, Fault> {
     let path = settings_path(&releases.settings_sha256);
-    check_digest(&path, bytes, &releases.settings_sha256)?;
-    let mut file: SettingsFile = parse(&path, bytes, |file: &SettingsFile| file.format)?;
+    check_digest(&path, file, &releases.settings_sha256)?;
+    let mut file: SettingsFile = parse(&path, &file.bytes, |file: &SettingsFile| file.format)?;
     let Some(env) = env.or(file.env.as_deref()).filter(|env| !env.is_empty()).map(str::to_owned) else {
         return Ok(file.settings);
     };
@@ -74,10 +75,10 @@ pub fn settings(bytes: &[u8], releases: &Releases, env: Option<&str>) -> Result<
 }
 
 /// Reads a release's manifest.
-pub fn manifest(bytes: &[u8], retained: &Retained) -> Result<Manifest, Fault> {
+pub fn manifest(file: &WholeFile, retained: &Retained) -> Result<Manifest, Fault> {
     let path = manifest_path(&retained.id);
-    check_digest(&path, bytes, &retained.manifest_sha256)?;
-    let manifest: Manifest = parse(&path, bytes, |manifest: &Manifest| manifest.format)?;
+    check_digest(&path, file, &retained.manifest_sha256)?;
+    let manifest: Manifest = parse(&path, &file.bytes, |manifest: &Manifest| manifest.format)?;
     let assets = manifest.assets.values().map(|asset| asset.path.as_str());
     let aliases = manifest.assets.values().flat_map(|asset| &asset.aliases).map(String::as_str);
     let documents = manifest.documents.keys().map(String::as_str);
@@ -98,8 +99,8 @@ pub fn hexadecimal_sha256(bytes: &[u8]) -> String {
     })
 }
 
-fn check_digest(path: &str, bytes: &[u8], expected: &str) -> Result<(), Fault> {
-    if hexadecimal_sha256(bytes) == expected { Ok(()) } else { Err(Fault::Digest(path.to_owned())) }
+fn check_digest(path: &str, file: &WholeFile, expected: &str) -> Result<(), Fault> {
+    if file.sha256 == expected { Ok(()) } else { Err(Fault::Digest(path.to_owned())) }
 }
 
 fn parse<T: DeserializeOwned>(path: &str, bytes: &[u8], format: impl Fn(&T) -> u32) -> Result<T, Fault> {
@@ -140,6 +141,10 @@ fn is_public(path: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    fn whole(text: &str) -> WholeFile {
+        WholeFile { bytes: text.as_bytes().to_vec(), sha256: hexadecimal_sha256(text.as_bytes()) }
+    }
 
     fn retained(manifest: &str) -> Retained {
         Retained { id: "a1".to_owned(), manifest_sha256: hexadecimal_sha256(manifest.as_bytes()) }
@@ -183,11 +188,11 @@ mod tests {
                 r#"{{"format":1,"base":"/","assets":{{}},"documents":{{"{path}":{{"type":"text/html","size":1,"sha256":""}}}}}}"#
             )
         };
-        assert!(manifest(of("index.html").as_bytes(), &retained(&of("index.html"))).is_ok());
+        assert!(manifest(&whole(&of("index.html")), &retained(&of("index.html"))).is_ok());
         let digest = Err(Fault::Digest("_rimward/releases/a1/manifest.json".to_owned()));
-        assert_eq!(manifest(of("index.html").as_bytes(), &retained("other")), digest);
+        assert_eq!(manifest(&whole(&of("index.html")), &retained("other")), digest);
         for path in ["/index.html", "../x", "a/../x", "_rimward/settings.json", "_RIMWARD/x", "a//b", ""] {
-            let found = manifest(of(path).as_bytes(), &retained(&of(path)));
+            let found = manifest(&whole(&of(path)), &retained(&of(path)));
             assert!(matches!(found, Err(Fault::Corrupt { .. })), "{path}");
         }
     }
@@ -207,7 +212,7 @@ mod tests {
             settings_sha256: hexadecimal_sha256(text.as_bytes()),
             releases: vec![],
         };
-        let name = |env| settings(text.as_bytes(), &releases, env).map(|settings| settings.site.name);
+        let name = |env| settings(&whole(&text), &releases, env).map(|settings| settings.site.name);
         assert_eq!(name(None).as_deref(), Ok("a"));
         assert_eq!(name(Some("")).as_deref(), Ok("a"));
         assert_eq!(name(Some("staging")).as_deref(), Ok("b"));

@@ -38,8 +38,7 @@ mod tests {
 
     #[test]
     fn the_first_matching_route_answers() {
-        let route =
-            |path: &str, pool: &str| Route { path: Pattern::parse(path).unwrap(), pool: pool.to_owned(), cors: None };
+        let route = |path: &str, pool: &str| Route::new(Pattern::parse(path).unwrap(), pool);
         let routes = [route("/api/v1/*", "old"), route("/api/*", "new")];
         let pool = |path| choose(&routes, path).map(|route| route.pool.as_str());
         assert_eq!(pool("/api/v1/x"), Some("old"));

@@ -1,10 +1,13 @@
-//! Answers with what a pool's origin answers.
+//! Answers with what a pool's origin answers, by way of the cache where the route says so.
 
+use std::rc::Rc;
 use std::time::Duration;
 
 use http::header::HeaderMap;
 use http::{Method, StatusCode};
 
+use super::apart;
+use super::cached;
 use super::ours::{self, Cause};
 use super::site::Site;
 use super::visit::Visit;
@@ -16,15 +19,39 @@ use crate::origin::{self, hop};
 use crate::platform::{FetchError, Inbound, Outbound, Platform, Request};
 use crate::route::cors;
 
+/// A request on its way to a pool.
+#[derive(Clone, Copy)]
+pub(super) struct Way<'request> {
+    pub(super) site: &'request Rc<Site>,
+    pub(super) route: &'request Route,
+    pub(super) target: &'request Target<'request>,
+    /// Every field that the client sent.
+    pub(super) sent: &'request HeaderMap,
+    pub(super) pool: &'request Pool,
+    pub(super) origin: &'request Origin,
+}
+
+impl Way<'_> {
+    /// Applies the header rules to the head of an answer.
+    pub(super) fn finish(&self, status: StatusCode, headers: &mut HeaderMap) {
+        let rules = &self.site.rules_of_routes;
+        if status.is_client_error() || status.is_server_error() {
+            rules.apply_to_error(&self.target.path, headers);
+        } else {
+            rules.apply(&self.target.path, headers);
+        }
+    }
+}
+
 /// Asks the route's pool.
 pub(super) async fn forward<P, R>(
     visit: &Visit<'_, P, R>,
-    site: &Site,
+    site: &Rc<Site>,
     route: &Route,
     target: &Target<'_>,
 ) -> Answer<P::Body>
 where
-    P: Platform,
+    P: Platform + 'static,
     R: Request<Body = P::Body>,
 {
     let sent = visit.request.headers();
@@ -41,23 +68,22 @@ where
     let Some((pool, origin)) = pool.and_then(|pool| Some((pool, pool.origins.first()?))) else {
         return ours::error(visit, Cause::NoPool);
     };
-    let outbound = outbound(visit, site, target, &sent, pool, origin);
-    let mut answer = match visit.timed("origin", visit.platform.fetch(outbound)).await {
-        Ok(inbound) => answer(visit, inbound, origin),
-        Err(error) => {
-            visit.log(&format!("pool `{}`, {}: {error}", route.pool, origin.url));
-            let cause = if matches!(error, FetchError::Timeout(_)) { Cause::Timeout } else { Cause::Unreachable };
-            ours::error(visit, cause)
-        }
+    let way = Way { site, route, target, sent: &sent, pool, origin };
+    let policy = route.cache.as_ref().and_then(|name| site.settings.caches.get(name));
+    let mut answer = match policy {
+        Some(policy) => apart(cached::answer(visit, &way, policy)).await,
+        None => match ask(visit, &way, outbound(visit, &way, visit.request.take_body())).await {
+            Ok(inbound) => pass_on(visit, inbound, origin::answer::bypassed),
+            Err(cause) => ours::error(visit, cause),
+        },
     };
+    if answer.prepared.is_some() {
+        return answer;
+    }
     if let Some(rule) = &route.cors {
         cors::replace(rule, &sent, &mut answer.headers);
     }
-    if answer.status.is_client_error() || answer.status.is_server_error() {
-        site.rules_of_routes.apply_to_error(&target.path, &mut answer.headers);
-    } else {
-        site.rules_of_routes.apply(&target.path, &mut answer.headers);
-    }
+    way.finish(answer.status, &mut answer.headers);
     keep_out_of_the_front(&mut answer.headers);
     answer
 }
@@ -70,18 +96,13 @@ fn preflight<B>(site: &Site, target: &Target<'_>, granted: HeaderMap) -> Answer<
     Answer { status: StatusCode::NO_CONTENT, prepared: None, headers, body: Body::Empty }
 }
 
-fn outbound<P, R>(
-    visit: &Visit<'_, P, R>,
-    site: &Site,
-    target: &Target<'_>,
-    sent: &HeaderMap,
-    pool: &Pool,
-    origin: &Origin,
-) -> Outbound<P::Body>
+/// The request that leaves, as the client asked it.
+pub(super) fn outbound<P, R>(visit: &Visit<'_, P, R>, way: &Way<'_>, body: Option<P::Body>) -> Outbound<P::Body>
 where
     P: Platform,
     R: Request<Body = P::Body>,
 {
+    let Way { site, target, sent, pool, origin, .. } = way;
     let method = visit.request.method();
     let field = |name: &str| {
         let lines: Vec<&str> = sent.get_all(name).iter().filter_map(|line| line.to_str().ok()).collect();
@@ -102,31 +123,60 @@ where
         client_request_id: request_id::of_client(theirs.as_deref()),
         site: &site.settings.site.name,
     };
-    let (headers, pace) = origin::request::head(sent.clone(), &asked);
+    let (headers, pace) = origin::request::head((*sent).clone(), &asked);
     let limit = |millis: Option<u64>| millis.filter(|_| pace == Pace::Limited).map(Duration::from_millis);
     Outbound {
         method: method.clone(),
         url: origin::request::url(origin, &asked),
         headers,
-        body: visit.request.take_body(),
+        body,
         answer_within: Duration::from_millis(pool.timeout.answer_ms),
         idle: limit(pool.timeout.idle_ms),
         total: limit(pool.timeout.total_ms),
     }
 }
 
-fn answer<P, R>(visit: &Visit<'_, P, R>, inbound: Inbound<P::Body>, origin: &Origin) -> Answer<P::Body>
+/// Sends a request and waits for the head of the answer.
+pub(super) async fn ask<P, R>(
+    visit: &Visit<'_, P, R>,
+    way: &Way<'_>,
+    outbound: Outbound<P::Body>,
+) -> Result<Inbound<P::Body>, Cause>
 where
     P: Platform,
     R: Request<Body = P::Body>,
 {
-    let Inbound { status, headers, body } = inbound;
-    let switched = status == StatusCode::SWITCHING_PROTOCOLS && body.is_some();
-    if status.is_informational() && !switched {
-        visit.log(&format!("{} answered {status}, which is no answer", origin.url));
-        return ours::error(visit, Cause::Unreachable);
+    let url = &way.origin.url;
+    match visit.timed("origin", visit.platform.fetch(outbound)).await {
+        Ok(Inbound { status, headers, body }) => {
+            let switched = status == StatusCode::SWITCHING_PROTOCOLS && body.is_some();
+            if status.is_informational() && !switched {
+                visit.log(&format!("{url} answered {status}, which is no answer"));
+                return Err(Cause::Unreachable);
+            }
+            Ok(Inbound { status, headers: origin::answer::received(headers, url), body })
+        }
+        Err(error) => {
+            visit.log(&format!("pool `{}`, {url}: {error}", way.route.pool));
+            Err(if matches!(error, FetchError::Timeout(_)) { Cause::Timeout } else { Cause::Unreachable })
+        }
     }
-    let headers = origin::answer::head(headers, status, &origin.url);
+}
+
+/// The origin's answer, as it goes on to the client.
+pub(super) fn pass_on<P, R>(
+    visit: &Visit<'_, P, R>,
+    inbound: Inbound<P::Body>,
+    cache_status: impl FnOnce(StatusCode) -> http::HeaderValue,
+) -> Answer<P::Body>
+where
+    P: Platform,
+    R: Request<Body = P::Body>,
+{
+    let Inbound { status, mut headers, body } = inbound;
+    origin::answer::give(&mut headers);
+    origin::answer::cache_status(&mut headers, cache_status(status));
+    let switched = status == StatusCode::SWITCHING_PROTOCOLS;
     let body = match body {
         Some(body) if switched => Body::Upgrade(body),
         Some(body) if *visit.request.method() != Method::HEAD => Body::Whole(body),

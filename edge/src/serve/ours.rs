@@ -36,6 +36,10 @@ pub(super) enum Cause {
     Unreachable,
     /// The origin took too long.
     Timeout,
+    /// The client wants nothing but what is stored, and that will not do.
+    OnlyIfCached,
+    /// The request's body broke off.
+    BadBody,
 }
 
 impl Cause {
@@ -47,12 +51,13 @@ impl Cause {
             Cause::PreconditionFailed => StatusCode::PRECONDITION_FAILED,
             Cause::Unsatisfiable => StatusCode::RANGE_NOT_SATISFIABLE,
             Cause::Unreachable => StatusCode::BAD_GATEWAY,
-            Cause::Timeout => StatusCode::GATEWAY_TIMEOUT,
+            Cause::Timeout | Cause::OnlyIfCached => StatusCode::GATEWAY_TIMEOUT,
+            Cause::BadBody => StatusCode::BAD_REQUEST,
         }
     }
 
     /// For `Cache-Status` (RFC 9211 §2.8).
-    fn token(self) -> &'static str {
+    pub(super) fn token(self) -> &'static str {
         match self {
             Cause::NotFound => "not-found",
             Cause::EarlierUnreadable => "earlier-release-unreadable",
@@ -64,6 +69,8 @@ impl Cause {
             Cause::NoPool => "no-pool",
             Cause::Unreachable => "origin-unreachable",
             Cause::Timeout => "origin-timeout",
+            Cause::OnlyIfCached => "only-if-cached",
+            Cause::BadBody => "body-broke-off",
         }
     }
 
@@ -78,6 +85,8 @@ impl Cause {
             Cause::NoPool => "The route names a pool that the settings lack.",
             Cause::Unreachable => "The server behind this address could not be reached.",
             Cause::Timeout => "The server behind this address did not answer in time.",
+            Cause::OnlyIfCached => "Nothing stored will do, and `only-if-cached` wants nothing else.",
+            Cause::BadBody => "The body of the request broke off.",
         }
     }
 }
@@ -197,22 +206,31 @@ pub(super) fn head(token: &str, media_type: &'static str) -> HeaderMap {
     headers
 }
 
-/// A text for whoever navigates, a problem (RFC 9457) for programs.
-fn say<P, R>(visit: &Visit<'_, P, R>, status: StatusCode, token: &str, sentence: &str) -> Answer<P::Body>
+/// A problem (RFC 9457), for programs.
+pub(super) fn problem<P, R>(visit: &Visit<'_, P, R>, status: StatusCode, token: &str, sentence: &str) -> Answer<P::Body>
 where
     P: Platform,
     R: Request<Body = P::Body>,
 {
     let title = status.canonical_reason().unwrap_or("Error");
-    let id = visit.id();
+    let problem = json!({ "title": title, "status": status.as_u16(), "detail": sentence, "request_id": visit.id() });
+    let mut answer = Answer::text(status, format!("{problem}\n"));
+    answer.headers = head(token, "application/problem+json");
+    answer
+}
+
+/// A text for whoever navigates, a problem for programs.
+fn say<P, R>(visit: &Visit<'_, P, R>, status: StatusCode, token: &str, sentence: &str) -> Answer<P::Body>
+where
+    P: Platform,
+    R: Request<Body = P::Body>,
+{
     if is_navigation(&|name| visit.request.header(name)) {
-        let text = format!("{} {title}\n\n{sentence}\n\nRequest id: {id}\n", status.as_u16());
+        let title = status.canonical_reason().unwrap_or("Error");
+        let text = format!("{} {title}\n\n{sentence}\n\nRequest id: {}\n", status.as_u16(), visit.id());
         let mut answer = Answer::text(status, text);
         answer.headers = head(token, "text/plain; charset=utf-8");
         return answer;
     }
-    let problem = json!({ "title": title, "status": status.as_u16(), "detail": sentence, "request_id": id });
-    let mut answer = Answer::text(status, format!("{problem}\n"));
-    answer.headers = head(token, "application/problem+json");
-    answer
+    problem(visit, status, token, sentence)
 }

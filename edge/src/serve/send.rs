@@ -1,5 +1,6 @@
 //! Answers with a file of a release: its form's head, made once, and its bytes.
 
+use std::fmt::Display;
 use std::ops::Range;
 use std::rc::Rc;
 
@@ -59,7 +60,7 @@ where
             } else {
                 let mut headers = prepared(form, HeadKind::Part).headers.clone();
                 let boundary = format!("{:032x}", visit.platform.random());
-                let (parts, end) = multipart(&mut headers, &boundary, &file.media_type, parts, form.size);
+                let (parts, end) = multipart(&mut headers, &boundary, &file.media_type, parts, &form.size);
                 let body = |body| Body::Slices(body, parts, end);
                 with_body(visit, StatusCode::PARTIAL_CONTENT, None, headers, form, body).await
             }
@@ -162,13 +163,14 @@ fn content_range(part: &Range<u64>, size: u64) -> HeaderValue {
     HeaderValue::from_str(&text).expect("made of visible ASCII here")
 }
 
-/// The parts of a `multipart/byteranges` body with their heads, and what ends it; says type and length in the head.
-fn multipart(
+/// The parts of a `multipart/byteranges` body with their heads, and what ends it; says type and length in the head. `size`
+/// is the length of the whole, or `*`.
+pub(super) fn multipart(
     headers: &mut HeaderMap,
     boundary: &str,
     media_type: &str,
     parts: Vec<Range<u64>>,
-    size: u64,
+    size: &dyn Display,
 ) -> (Vec<(String, Range<u64>)>, String) {
     let head_of = |(place, part): (usize, Range<u64>)| {
         let line_end = if place == 0 { "" } else { "\r\n" };

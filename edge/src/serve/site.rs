@@ -4,9 +4,10 @@ use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 use std::time::Duration;
 
+use super::apart;
 use super::visit::Visit;
 use crate::config::{ClientAddress, Settings};
-use crate::platform::{AssetError, Platform, Request};
+use crate::platform::{AssetError, Platform, Request, WholeFile};
 use crate::release::file::File;
 use crate::release::manifest::{RELEASES_PATH, Retained, manifest_path, settings_path};
 use crate::release::table::Release;
@@ -32,6 +33,8 @@ pub(super) struct Site {
     /// For answers of origins: those of the settings.
     pub(super) rules_of_routes: HeaderRules,
     pub(super) redirects: Redirects,
+    /// Unlike that of every other site that this isolate has read.
+    pub(super) number: u32,
     earlier: Vec<Earlier>,
     /// The digest of the list of releases that this was read from.
     read_from: String,
@@ -78,7 +81,10 @@ where
         Some(site) if !is_due(&site, visit.started) => return Ok(site),
         known => known,
     };
-    match (visit.timed("load", load(visit.platform.as_ref(), known.as_ref(), visit.started)).await, known) {
+    let number = visit.isolate.sites_read.get().wrapping_add(1);
+    visit.isolate.sites_read.set(number);
+    let loading = apart(load(visit.platform.as_ref(), known.as_ref(), number, visit.started));
+    match (visit.timed("load", loading).await, known) {
         (Ok(site), _) => {
             visit.isolate.site.replace(Some(Rc::clone(&site)));
             Ok(site)
@@ -119,13 +125,17 @@ fn is_due(site: &Site, now: Timestamp) -> bool {
     due
 }
 
-async fn load<P: Platform>(platform: &P, known: Option<&Rc<Site>>, now: Timestamp) -> Result<Rc<Site>, Unready> {
+async fn load<P: Platform>(
+    platform: &P,
+    known: Option<&Rc<Site>>,
+    number: u32,
+    now: Timestamp,
+) -> Result<Rc<Site>, Unready> {
     let list = read(platform, RELEASES_PATH).await?;
-    let read_from = verify::hexadecimal_sha256(&list);
-    if let Some(known) = known.filter(|known| known.read_from == read_from) {
+    if let Some(known) = known.filter(|known| known.read_from == list.sha256) {
         return Ok(Rc::clone(known));
     }
-    let releases = verify::releases(&list)?;
+    let releases = verify::releases(&list.bytes)?;
     let settings = read(platform, &settings_path(&releases.settings_sha256)).await?;
     let mut settings = verify::settings(&settings, &releases, platform.variable("RIMWARD_ENV").as_deref())?;
     let is_current = |retained: &Retained| retained.id == releases.current;
@@ -143,7 +153,8 @@ async fn load<P: Platform>(platform: &P, known: Option<&Rc<Site>>, now: Timestam
         rules_of_routes: HeaderRules::new(settings.headers.iter(), &spelled),
         redirects: Redirects::new(settings.redirects.iter().chain(&manifest.redirects)),
         earlier: earlier.map(|retained| Earlier { retained: retained.clone(), release: RefCell::default() }).collect(),
-        read_from,
+        number,
+        read_from: list.sha256,
         watched: platform.variable("RIMWARD_WATCH").map(|_| Cell::new(now)),
         client_address: client_address(platform, settings.site.client_address.as_ref()),
         settings,
@@ -160,6 +171,6 @@ fn client_address<P: Platform>(platform: &P, stated: Option<&ClientAddress>) -> 
     }
 }
 
-async fn read<P: Platform>(platform: &P, path: &str) -> Result<Vec<u8>, Unready> {
+async fn read<P: Platform>(platform: &P, path: &str) -> Result<WholeFile, Unready> {
     platform.read(path).await?.ok_or_else(|| Fault::Absent(path.to_owned()).into())
 }

@@ -14,10 +14,15 @@ use crate::guard::request_id;
 use crate::platform::{Platform, Request};
 use crate::time::Timestamp;
 
+const SERVER_TIMING: HeaderName = HeaderName::from_static("server-timing");
+
+/// `Server-Timing` of an answer that nothing was waited for.
+const NO_TIME: &str = "edge;dur=0";
+
 /// A request and the world that it is answered in.
-pub(super) struct Visit<'world, P, R> {
+pub(super) struct Visit<'world, P: Platform, R> {
     pub(super) platform: &'world Rc<P>,
-    pub(super) isolate: &'world Isolate,
+    pub(super) isolate: &'world Rc<Isolate<P>>,
     pub(super) request: &'world R,
     pub(super) started: Timestamp,
     id: OnceCell<String>,
@@ -29,7 +34,7 @@ where
     P: Platform,
     R: Request<Body = P::Body>,
 {
-    pub(super) fn begin(platform: &'world Rc<P>, isolate: &'world Isolate, request: &'world R) -> Self {
+    pub(super) fn begin(platform: &'world Rc<P>, isolate: &'world Rc<Isolate<P>>, request: &'world R) -> Self {
         let phases = RefCell::default();
         Visit { platform, isolate, request, started: platform.now(), id: OnceCell::new(), phases }
     }
@@ -62,7 +67,8 @@ where
     }
 
     /// Keeps a head for many answers.
-    pub(super) fn prepare(&self, headers: HeaderMap) -> Rc<PreparedHead> {
+    pub(super) fn prepare(&self, mut headers: HeaderMap) -> Rc<PreparedHead> {
+        headers.append(SERVER_TIMING, HeaderValue::from_static(NO_TIME));
         let id = self.isolate.heads_made.get();
         self.isolate.heads_made.set(id.wrapping_add(1));
         Rc::new(PreparedHead { id, headers })
@@ -73,7 +79,12 @@ where
         if let Ok(id) = HeaderValue::from_str(self.id()) {
             answer.headers.insert(HeaderName::from_static("x-request-id"), id);
         }
-        answer.headers.append(HeaderName::from_static("server-timing"), self.timing());
+        match self.timing() {
+            // It stands there already.
+            None if answer.prepared.is_some() => {}
+            None => drop(answer.headers.append(SERVER_TIMING, HeaderValue::from_static(NO_TIME))),
+            Some(timing) => drop(answer.headers.append(SERVER_TIMING, timing)),
+        }
         if *self.request.method() == Method::HEAD {
             if let Body::Text(text) = &answer.body {
                 answer.headers.insert(CONTENT_LENGTH, HeaderValue::from(text.len()));
@@ -84,17 +95,17 @@ where
     }
 
     /// `Server-Timing`: the whole, then each phase that was waited for. The platform's clock stands still between I/O:
-    /// what the edge computes counts as nothing.
-    fn timing(&self) -> HeaderValue {
+    /// what the edge computes counts as nothing. `None` where there is nothing to tell.
+    fn timing(&self) -> Option<HeaderValue> {
         let phases = self.phases.borrow();
-        if phases.iter().all(|(phase, began, ended)| *phase == "file" && began == ended) {
-            return HeaderValue::from_static("edge;dur=0");
+        if phases.iter().all(|(phase, began, ended)| matches!(*phase, "file" | "cache") && began == ended) {
+            return None;
         }
         let mut text = format!("edge;dur={}", self.platform.now().since(self.started).as_millis());
         for (phase, began, ended) in phases.iter() {
             write!(text, ", {phase};dur={}", ended.since(*began).as_millis())
                 .expect("a string takes whatever is written");
         }
-        HeaderValue::from_str(&text).expect("made of visible ASCII here")
+        Some(HeaderValue::from_str(&text).expect("made of visible ASCII here"))
     }
 }

@@ -8,6 +8,24 @@ extern "C" {
     /// One event: the request, the bindings, the context.
     pub(super) type Call;
 
+    /// A file, whole.
+    pub(super) type FileReply;
+
+    #[wasm_bindgen(method, getter)]
+    pub(super) fn bytes(this: &FileReply) -> Uint8Array;
+    #[wasm_bindgen(method, getter)]
+    pub(super) fn sha256(this: &FileReply) -> String;
+
+    /// What a store keeps.
+    pub(super) type KeptReply;
+
+    #[wasm_bindgen(method, getter)]
+    pub(super) fn envelope(this: &KeptReply) -> String;
+    #[wasm_bindgen(method, getter, js_name = body)]
+    pub(super) fn kept_body(this: &KeptReply) -> JsValue;
+    #[wasm_bindgen(method, getter)]
+    pub(super) fn length(this: &KeptReply) -> f64;
+
     /// What became of a request to an origin.
     pub(super) type Reply;
 
@@ -55,6 +73,47 @@ extern "C" {
         idle_ms: Option<f64>,
         total_ms: Option<f64>,
     ) -> Promise;
+    #[wasm_bindgen(js_namespace = shim, js_name = logId)]
+    pub(super) fn log_id(call: &Call) -> Option<String>;
+    #[wasm_bindgen(js_namespace = shim, js_name = askLog)]
+    pub(super) fn ask_log(call: &Call, command: &str, within_ms: f64) -> Promise;
+
+    #[wasm_bindgen(js_namespace = shim, js_name = hasStore)]
+    pub(super) fn has_store(call: &Call, store: u32) -> bool;
+    #[wasm_bindgen(js_namespace = shim)]
+    pub(super) fn kept(call: &Call, store: u32, key: &str) -> Promise;
+    #[wasm_bindgen(js_namespace = shim)]
+    pub(super) fn keep(call: &Call, store: u32, key: &str, envelope: &str, body: &JsValue, seconds: f64) -> Promise;
+    #[wasm_bindgen(js_namespace = shim)]
+    pub(super) fn forget(call: &Call, store: u32, key: &str) -> Promise;
+
+    /// A `Recording` of the JavaScript half.
+    #[derive(Clone)]
+    pub(super) type Recorder;
+
+    #[wasm_bindgen(js_namespace = shim)]
+    pub(super) fn recording(limit: f64, length: Option<f64>) -> Recorder;
+    #[wasm_bindgen(method)]
+    pub(super) fn run(this: &Recorder, source: &JsValue);
+    #[wasm_bindgen(method)]
+    pub(super) fn reader(this: &Recorder) -> JsValue;
+    #[wasm_bindgen(method)]
+    pub(super) fn whole(this: &Recorder) -> Promise;
+
+    /// A `Signal` of the JavaScript half.
+    #[derive(Clone)]
+    pub(super) type Beacon;
+
+    #[wasm_bindgen(js_namespace = shim)]
+    pub(super) fn signal() -> Beacon;
+    #[wasm_bindgen(method)]
+    pub(super) fn fire(this: &Beacon);
+    #[wasm_bindgen(method)]
+    pub(super) fn fired(this: &Beacon, within: f64) -> Promise;
+
+    #[wasm_bindgen(js_namespace = shim)]
+    pub(super) fn gather(body: &JsValue, limit: f64) -> Promise;
+
     #[wasm_bindgen(js_namespace = shim)]
     pub(super) fn defer(call: &Call, task: u32);
     #[wasm_bindgen(js_namespace = shim)]
@@ -67,9 +126,9 @@ extern "C" {
     #[wasm_bindgen(js_namespace = shim)]
     pub(super) fn prepare(fields: &str) -> JsValue;
     #[wasm_bindgen(js_namespace = shim)]
-    pub(super) fn respond(status: u16, prepared: &JsValue, own: &str, encoded: bool, body: &JsValue) -> JsValue;
-    #[wasm_bindgen(js_namespace = shim, js_name = respondRepeated)]
-    pub(super) fn respond_repeated(
+    pub(super) fn respond(status: u16, fields: &str, encoded: bool, body: &JsValue) -> JsValue;
+    #[wasm_bindgen(js_namespace = shim, js_name = respondPrepared)]
+    pub(super) fn respond_prepared(
         status: u16,
         prepared: &JsValue,
         own: &str,

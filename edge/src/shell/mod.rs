@@ -6,6 +6,8 @@
 #[cfg(target_arch = "wasm32")]
 mod bindings;
 mod hot;
+#[cfg(target_arch = "wasm32")]
+mod ledger;
 #[cfg(all(target_arch = "wasm32", feature = "probe"))]
 mod probe;
 #[cfg(target_arch = "wasm32")]
@@ -31,7 +33,7 @@ mod entry {
     use crate::serve::{Isolate, serve};
 
     thread_local! {
-        static ISOLATE: Rc<Isolate> = Rc::new(Isolate::default());
+        static ISOLATE: Rc<Isolate<World>> = Rc::new(Isolate::default());
     }
 
     /// Makes a new instance ready. Returns the field names that are asked for by number.

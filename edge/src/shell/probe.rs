@@ -37,7 +37,7 @@ pub(super) async fn answer(world: &Rc<World>, request: &ShellRequest) -> Option<
         "asset" => asset(world, request, rest).await,
         "slice" => slice(world, request, rest).await,
         "read" => match world.read(rest).await {
-            Ok(file) => Answer::text(StatusCode::OK, format!("{:?}", file.map(|bytes| bytes.len()))),
+            Ok(file) => Answer::text(StatusCode::OK, format!("{:?}", file.map(|file| file.bytes.len()))),
             Err(error) => Answer::text(StatusCode::INTERNAL_SERVER_ERROR, error.to_string()),
         },
         "fetch" => fetch(world, request).await,

@@ -11,8 +11,8 @@ use super::bindings::{self, Call};
 use crate::platform::Request;
 
 /// Fields that most requests are asked for: their names cross the border as a number.
-pub(super) const NUMBERED: [&str; 8] =
-    ["accept-encoding", "if-none-match", "range", "cf-ray", "accept", "sec-fetch-mode", "if-range", "host"];
+pub(super) const NUMBERED: [&str; 9] =
+    ["accept-encoding", "if-match", "if-none-match", "range", "cf-ray", "accept", "sec-fetch-mode", "if-range", "host"];
 
 /// One request.
 pub(super) struct ShellRequest {

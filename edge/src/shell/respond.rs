@@ -39,16 +39,27 @@ pub(super) fn response(answer: Answer<JsValue>) -> JsValue {
     };
     // RFC 9110 §15: these have no content, and the platform refuses to make a response that has.
     let body = if forbids_content(status) { JsValue::NULL } else { body };
-    let head = prepared.map_or(KeptHead { fields: JsValue::UNDEFINED, encoded: false }, |head| kept(&head));
-    let encoded = head.encoded || headers.contains_key(header::CONTENT_ENCODING);
     let repeated = headers.keys_len() != headers.len();
-    let respond = if repeated { bindings::respond_repeated } else { bindings::respond };
-    respond(status.as_u16(), &head.fields, &pack(&headers), encoded, &body)
+    match prepared {
+        Some(prepared) if !repeated => {
+            let head = kept(&prepared);
+            let encoded = head.encoded || headers.contains_key(header::CONTENT_ENCODING);
+            bindings::respond_prepared(status.as_u16(), &head.fields, &pack(&headers), encoded, &body)
+        }
+        prepared => {
+            let headers = match prepared {
+                Some(prepared) => prepared.with(headers),
+                None => headers,
+            };
+            let encoded = headers.contains_key(header::CONTENT_ENCODING);
+            bindings::respond(status.as_u16(), &pack(&headers), encoded, &body)
+        }
+    }
 }
 
 /// The answer to a method that is no token of HTTP.
 pub(super) fn unknown_method() -> JsValue {
-    bindings::respond(501, &JsValue::UNDEFINED, "cache-control\nno-store\n", false, &JsValue::NULL)
+    bindings::respond(501, "cache-control\nno-store\n", false, &JsValue::NULL)
 }
 
 fn forbids_content(status: StatusCode) -> bool {

@@ -9,11 +9,13 @@ use js_sys::{Promise, Uint8Array};
 use wasm_bindgen::{JsCast, JsValue};
 use wasm_bindgen_futures::JsFuture;
 
-use super::bindings::{self, Call, Reply};
+use super::bindings::{self, Beacon, Call, FileReply, KeptReply, Recorder, Reply};
 use super::hot::Hot;
 use super::request::{pack, unpack};
 use super::task;
-use crate::platform::{AssetError, FetchError, Inbound, Outbound, Platform};
+use crate::platform::{
+    AssetError, FetchError, Inbound, Kept, LogError, Outbound, Platform, Store, StoreError, WholeFile,
+};
 use crate::time::Timestamp;
 
 thread_local! {
@@ -32,8 +34,51 @@ impl World {
     }
 }
 
+impl World {
+    /// The number that the JavaScript half knows the store by.
+    fn store(&self, store: Store) -> Result<u32, StoreError> {
+        let number = match store {
+            Store::DataCentre => 0,
+            Store::Everywhere => 1,
+        };
+        if bindings::has_store(&self.call, number) { Ok(number) } else { Err(StoreError::Absent) }
+    }
+}
+
+/// See [`Platform::record`].
+#[derive(Clone)]
+pub(super) struct Recording(Recorder);
+
+impl crate::platform::Recording for Recording {
+    type Body = JsValue;
+
+    fn reader(&self) -> Option<JsValue> {
+        Some(self.0.reader()).filter(|body| !body.is_undefined())
+    }
+
+    async fn whole(&self) -> Option<JsValue> {
+        JsFuture::from(self.0.whole()).await.ok().filter(|body| !body.is_undefined())
+    }
+}
+
+/// See [`Platform::signal`].
+#[derive(Clone)]
+pub(super) struct Signal(Beacon);
+
+impl crate::platform::Signal for Signal {
+    fn fire(&self) {
+        self.0.fire();
+    }
+
+    async fn fired(&self, within: Duration) -> bool {
+        JsFuture::from(self.0.fired(millis(within))).await.is_ok_and(|fired| fired.is_truthy())
+    }
+}
+
 impl Platform for World {
     type Body = JsValue;
+    type Recording = Recording;
+    type Signal = Signal;
 
     #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "milliseconds since 1970")]
     fn now(&self) -> Timestamp {
@@ -69,9 +114,12 @@ impl Platform for World {
         Ok(file)
     }
 
-    async fn read(&self, path: &str) -> Result<Option<Vec<u8>>, AssetError> {
+    async fn read(&self, path: &str) -> Result<Option<WholeFile>, AssetError> {
         let file = file(path, bindings::read(&self.call, path)).await?;
-        Ok(file.map(|bytes| bytes.unchecked_into::<Uint8Array>().to_vec()))
+        Ok(file.map(|file| {
+            let file: FileReply = file.unchecked_into();
+            WholeFile { bytes: file.bytes().to_vec(), sha256: file.sha256() }
+        }))
     }
 
     async fn fetch(&self, outbound: Outbound<JsValue>) -> Result<Inbound<JsValue>, FetchError> {
@@ -92,6 +140,67 @@ impl Platform for World {
         Ok(Inbound { status, headers: unpack(&reply.fields()), body: (!body.is_null()).then_some(body) })
     }
 
+    async fn kept(&self, store: Store, key: &str) -> Result<Option<Kept<JsValue>>, StoreError> {
+        let kept = store_reply(bindings::kept(&self.call, self.store(store)?, key)).await?;
+        if kept.is_undefined() {
+            return Ok(None);
+        }
+        let kept: KeptReply = kept.unchecked_into();
+        #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a length")]
+        let length = kept.length() as u64;
+        Ok(Some(Kept { envelope: kept.envelope(), body: kept.kept_body(), length }))
+    }
+
+    async fn keep(&self, store: Store, key: &str, kept: Kept<JsValue>, retention: Duration) -> Result<(), StoreError> {
+        let seconds = retention.as_secs_f64().ceil();
+        let kept = bindings::keep(&self.call, self.store(store)?, key, &kept.envelope, &kept.body, seconds);
+        store_reply(kept).await.map(drop)
+    }
+
+    async fn forget(&self, store: Store, key: &str) -> Result<(), StoreError> {
+        store_reply(bindings::forget(&self.call, self.store(store)?, key)).await.map(drop)
+    }
+
+    fn record(&self, body: JsValue, length: Option<u64>, limit: u64) -> Recording {
+        let recorder = bindings::recording(count(limit), length.map(count));
+        recorder.run(&body);
+        Recording(recorder)
+    }
+
+    fn signal(&self) -> Signal {
+        Signal(bindings::signal())
+    }
+
+    fn length(&self, body: &JsValue) -> Option<u64> {
+        body.dyn_ref::<Uint8Array>().map(|bytes| u64::from(bytes.length()))
+    }
+
+    async fn gather(&self, body: JsValue, limit: u64) -> Result<JsValue, FetchError> {
+        let gathered = JsFuture::from(bindings::gather(&body, count(limit))).await;
+        gathered.map_err(|error| FetchError::Unreachable(describe(&error)))
+    }
+
+    fn bytes(&self, body: &JsValue) -> Option<Vec<u8>> {
+        body.dyn_ref::<Uint8Array>().map(Uint8Array::to_vec)
+    }
+
+    fn body(&self, bytes: Vec<u8>) -> JsValue {
+        Uint8Array::from(bytes.as_slice()).into()
+    }
+
+    fn log_id(&self) -> Option<String> {
+        bindings::log_id(&self.call)
+    }
+
+    async fn ask_log(&self, command: String, within: Duration) -> Result<String, LogError> {
+        if self.log_id().is_none() {
+            return Err(LogError::Absent);
+        }
+        let reply = JsFuture::from(bindings::ask_log(&self.call, &command, millis(within))).await;
+        let reply = reply.map_err(|error| LogError::Failed(describe(&error)))?;
+        reply.as_string().ok_or(LogError::Timeout(within))
+    }
+
     fn defer(self: &Rc<Self>, work: impl Future<Output = ()> + 'static) {
         bindings::defer(&self.call, task::keep(work));
     }
@@ -106,6 +215,10 @@ async fn file(path: &str, reading: Option<Promise>) -> Result<Option<JsValue>, A
     }
 }
 
+async fn store_reply(reply: Promise) -> Result<JsValue, StoreError> {
+    JsFuture::from(reply).await.map_err(|error| StoreError::Failed(describe(&error)))
+}
+
 fn describe(error: &JsValue) -> String {
     match error.dyn_ref::<js_sys::Error>() {
         Some(error) => String::from(error.message()),
@@ -115,4 +228,9 @@ fn describe(error: &JsValue) -> String {
 
 fn millis(duration: Duration) -> f64 {
     duration.as_secs_f64() * 1000.0
+}
+
+#[allow(clippy::cast_precision_loss, reason = "no body has 2^53 bytes")]
+fn count(bytes: u64) -> f64 {
+    bytes as f64
 }

@@ -45,6 +45,16 @@ export function placeOrder(lines) {
   });
 }
 
+/** What the cache that is closest to us did for an answer: "hit", "stale", or why it asked the API (RFC 9211). */
+export function cacheState(response) {
+  const said = response.headers.get("cache-status") ?? "";
+  // A key in quotes may hold commas and anything else.
+  const [, ...parameters] = said.replace(/"(?:[^"\\]|\\.)*"/g, "").split(",").at(-1).split(";").map((part) => part.trim());
+  const value = (name) => parameters.find((part) => part.startsWith(`${name}=`))?.slice(name.length + 1);
+  if (parameters.includes("hit")) return Number(value("ttl")) < 0 ? "stale" : "hit";
+  return value("fwd") ?? "";
+}
+
 /** Calls `onStock({ id, stock })` for every change of stock; returns a function that stops it. */
 export function watchStock(onStock) {
   const source = new EventSource("/api/events");

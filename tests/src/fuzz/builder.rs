@@ -4,12 +4,14 @@
 use std::path::Path;
 
 use rimward::cache::Cache;
+use rimward::client::SiteUrl;
 use rimward::config::{Choices, plan};
 use rimward::diagnostic::{Diagnostic, Place};
 use rimward::fs::Memory;
 use rimward::pipeline::{self, BuildError};
 use rimward::publish::Earlier;
 use rimward::settings as rules_of;
+use rimward::warm::Sources;
 use rimward_edge::release::manifest::Manifest;
 
 /// `rimward.toml`: whatever it says, findings are at places that the text has.
@@ -33,6 +35,26 @@ pub(super) fn rules(bytes: &[u8]) {
     expect_places(text, &findings);
     for rule in redirects {
         assert!(matches!(rule.status, 200 | 301 | 302 | 303 | 307 | 308), "{rule:?}");
+    }
+}
+
+/// A sitemap, and the same bytes as a list: only the site itself is ever asked, for URLs and for further sitemaps.
+pub(super) fn sitemap(bytes: &[u8]) {
+    let site: SiteUrl = "https://shop.example".parse().expect("a site");
+    let mut sources = Sources::new(site.clone(), &["shop.example.com".to_owned()]);
+    sources.add_sitemap("sitemap.xml", bytes.to_vec(), &|url| {
+        assert!(site.holds(url), "{url} is of another site");
+        Ok(bytes.to_vec())
+    });
+    if let Ok(text) = std::str::from_utf8(bytes) {
+        sources.add_list("urls.txt", text);
+    }
+    let (wanted, findings) = sources.finish();
+    for wanted in wanted {
+        assert!(site.holds(&wanted.url) && wanted.url.fragment().is_none(), "{}", wanted.url);
+    }
+    for finding in findings {
+        assert!(!finding.message.contains('\n') && finding.hint.is_some(), "{finding}");
     }
 }
 

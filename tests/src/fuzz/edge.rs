@@ -2,11 +2,11 @@
 
 use rimward_edge::config::SettingsFile;
 use rimward_edge::field::accept::Codings;
+use rimward_edge::field::range::{self, Ranges};
 use rimward_edge::field::{etag, list};
 use rimward_edge::guard::target::Target;
 use rimward_edge::path;
 use rimward_edge::release::manifest::{Coding, Manifest, Releases};
-use rimward_edge::release::range::{self, Ranges};
 use rimward_edge::release::table::{Found, Release};
 use rimward_edge::release::{negotiate, verify};
 

@@ -11,7 +11,7 @@ use crate::config::Plan;
 use crate::diagnostic::{Diagnostic, Severity};
 use crate::pipeline::BuildError;
 use crate::publish::{FILES_FREE, FILES_PAID};
-use crate::settings::{self, AssetsFrom, WRANGLER_FILE};
+use crate::settings::{self, AssetsFrom, Explained, WRANGLER_FILE};
 use agree::{AgreeError, Builds};
 
 /// Largest file that the platform takes.
@@ -44,10 +44,12 @@ pub fn run(args: &CheckArgs) -> Ended {
         findings.extend(disagreement(builds, &plan));
     }
     talk.findings(&findings);
+    let kept = settings::explain(plan.settings_file.chosen());
     if args.json {
-        println!("{:#}", output(&plan, builds.as_ref(), &findings));
-    } else if let Some(builds) = &builds {
-        print!("{}", summary(&plan, builds));
+        println!("{:#}", output(&plan, builds.as_ref(), &kept, &findings));
+    } else {
+        let explained = kept.iter().map(|explained| format!("\n{}", explained.text()));
+        print!("{}", builds.iter().map(|builds| summary(&plan, builds)).chain(explained).collect::<String>());
     }
     let wrong = findings.iter().any(|finding| finding.severity == Severity::Error);
     if wrong { Ended::Errors } else { Ended::Done }
@@ -160,13 +162,14 @@ fn summary(plan: &Plan, builds: &Builds) -> String {
 }
 
 /// What `--json` prints. Fields are only ever added.
-fn output(plan: &Plan, builds: Option<&Builds>, findings: &[Diagnostic]) -> Value {
+fn output(plan: &Plan, builds: Option<&Builds>, kept: &[Explained], findings: &[Diagnostic]) -> Value {
     let visit = builds.and_then(|builds| cost::first_visit(&builds.manifest));
     json!({
         "findings": findings_json(findings),
         "builds": builds.map(|builds| json!({ "agree": builds.differing.is_empty(), "differing": builds.differing })),
         "files": builds.map(|builds| builds.built.report.output_files),
         "assets": match plan.settings.assets { AssetsFrom::Worker => "worker", AssetsFrom::Platform => "platform" },
+        "kept": kept,
         "first_visit": visit,
         "dollars_per_million_visits": visit.map(|visit| cost::cost(&visit)),
     })

@@ -92,6 +92,28 @@ fn what_is_no_reference_stays() {
 }
 
 #[test]
+fn a_base_moves_what_is_relative_in_scripts_of_the_page() {
+    check(
+        "<base href=/assets/><script type=module>import './shop-H5IQ_Up3.js';import('../plain.js');new URL('logo-D8aaQ9zz.png',import.meta.url);new Worker('./index-Cd8DgnZB.js')</script>",
+        "<base href=/assets/><script type=module>import './shop-TOKEN.js';import('../plain.FILE.js');new URL('logo-TOKEN.png',import.meta.url);new Worker('./index-TOKEN.js')</script>",
+    );
+    // Without the base these would lead nowhere, or elsewhere.
+    check(
+        "<base href=img/><script type=module>import '../plain.js';new URL('a b.png',import.meta.url)</script>",
+        "<base href=img/><script type=module>import '../plain.FILE.js';new URL('a b.FILE.png',import.meta.url)</script>",
+    );
+}
+
+#[test]
+fn what_a_page_of_another_base_names_stays_as_it_is() {
+    let text = "<base href=https://cdn.example/><script type=module>import './shop-H5IQ_Up3.js'</script>";
+    check(text, text);
+    let found = linked("index.html", text, &names());
+    let kept: Vec<_> = found.keeps.into_iter().map(|keep| keep.file).collect();
+    assert_eq!(kept, [path("assets/shop-H5IQ_Up3.js")]);
+}
+
+#[test]
 fn a_base_moves_what_is_relative() {
     check(
         "<base href=/assets/><img src=logo-D8aaQ9zz.png><img src=/favicon.svg>",

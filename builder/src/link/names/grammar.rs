@@ -10,8 +10,12 @@ use memchr::memmem;
 
 use crate::scan::{Kind, Source};
 
-/// Characters of the tokens of Vite, Rollup and esbuild.
+/// Characters of the tokens of Vite, Rollup and esbuild, where nobody has chosen another number. Shorter ones are no
+/// fingerprints here: they would be found in texts by accident.
 const SHORT: usize = 8;
+
+/// Of a digest of 128 bits, Rollup's longest, in hexadecimal.
+const LONGEST_OF_VITE: usize = 32;
 
 /// A run of hexadecimal digits that is a whole stem: webpack's `[hash]` has 20, MD5 has 32.
 const LONG_HEX: usize = 16;
@@ -22,7 +26,7 @@ const LONGEST_HEX: usize = 128;
 /// How a bundler writes fingerprints into names.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Grammar {
-    /// Vite, Rollup: `index-Cd8DgnZB.js`, eight characters of base64url.
+    /// Vite, Rollup: `index-Cd8DgnZB.js`, characters of base64url, eight of them where nobody chose another number.
     Vite,
     /// webpack, Rspack: `main.236c94eb.js`, eight hexadecimal digits or more.
     Webpack,
@@ -56,10 +60,10 @@ impl Grammar {
     /// The grammars that can be recognised, the better known first: the first wins a tie.
     pub const ALL: [Grammar; 4] = [Grammar::Vite, Grammar::Webpack, Grammar::Parcel, Grammar::Esbuild];
 
-    /// The candidate in a file's name.
-    pub(crate) fn candidate(self, name: &str) -> Option<Candidate> {
+    /// The candidate in a file's name; `length` counts where this bundler's tokens do not show where they begin.
+    fn candidate(self, name: &str, length: usize) -> Option<Candidate> {
         match self {
-            Grammar::Vite => base64url(name),
+            Grammar::Vite => base64url(name, length),
             Grammar::Webpack | Grammar::Parcel => hex(name),
             Grammar::Esbuild => base32(name),
             Grammar::None => None,
@@ -67,8 +71,8 @@ impl Grammar {
     }
 
     /// Whether the name has the form that this bundler writes by default, and looks like chance.
-    fn is_usual(self, name: &str) -> bool {
-        let Some(candidate) = self.candidate(name).filter(|candidate| candidate.look == Look::Random) else {
+    fn is_usual(self, name: &str, length: usize) -> bool {
+        let Some(candidate) = self.candidate(name, length).filter(|candidate| candidate.look == Look::Random) else {
             return false;
         };
         let separator = candidate.token.start.checked_sub(1).map(|at| name.as_bytes()[at]);
@@ -94,16 +98,33 @@ impl Grammar {
         }
     }
 
-    /// The grammar of a build: where most names fit, markers counting as much as half of all names.
-    pub(crate) fn choose<'a>(files: &(impl Iterator<Item = &'a Source> + Clone)) -> Grammar {
-        let mut best = (0, Grammar::None);
+    fn marks(self, source: &Source) -> bool {
+        source.kind == Kind::Script
+            && self.markers().iter().any(|marker| memmem::find(&source.bytes, marker.as_bytes()).is_some())
+    }
+}
+
+/// How the names of one build are written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Form {
+    pub(crate) grammar: Grammar,
+    /// Characters of a token, where the grammar leaves it open: Rollup has one pattern for chunks (`chunkFileNames`)
+    /// and one for all else (`assetFileNames`), each with a length of its own (`[hash:12]`).
+    of_chunks: usize,
+    of_assets: usize,
+}
+
+impl Form {
+    /// The form of a build: the grammar in which most names fit, markers counting as much as half of all names.
+    pub(crate) fn choose<'a>(files: &(impl Iterator<Item = &'a Source> + Clone)) -> Form {
+        let mut best = (0, Form::of(Grammar::None, files));
         for grammar in Grammar::ALL {
-            let fitting = files.clone().filter(|source| grammar.is_usual(source.path.file_name())).count();
+            let form = Form::of(grammar, files);
+            let usual = |source: &&Source| form.is_usual(source);
+            let fitting = files.clone().filter(usual).count();
             let marked = fitting > 0 && files.clone().any(|source| grammar.marks(source));
             // One picture with a curious name is no build of a bundler's; one marked script is.
-            let code = files.clone().any(|source| {
-                matches!(source.kind, Kind::Script | Kind::Css) && grammar.is_usual(source.path.file_name())
-            });
+            let code = files.clone().any(|source| matches!(source.kind, Kind::Script | Kind::Css) && usual(&source));
             let score = if marked {
                 fitting * 3
             } else if fitting > 1 || code {
@@ -112,22 +133,60 @@ impl Grammar {
                 0
             };
             if score > best.0 {
-                best = (score, grammar);
+                best = (score, form);
             }
         }
         best.1
     }
 
-    fn marks(self, source: &Source) -> bool {
-        source.kind == Kind::Script
-            && self.markers().iter().any(|marker| memmem::find(&source.bytes, marker.as_bytes()).is_some())
+    /// The form of a build that is known to be written in this grammar.
+    pub(crate) fn of<'a>(grammar: Grammar, files: &(impl Iterator<Item = &'a Source> + Clone)) -> Form {
+        if grammar != Grammar::Vite {
+            return Form { grammar, of_chunks: SHORT, of_assets: SHORT };
+        }
+        let marked = files.clone().any(|source| grammar.marks(source));
+        let names = |chunks: bool| -> Vec<&str> {
+            files.clone().filter(|source| is_chunk(source) == chunks).map(|source| source.path.file_name()).collect()
+        };
+        let (chunks, assets) = (names(true), names(false));
+        Form { grammar, of_chunks: length(&chunks, &assets, marked), of_assets: length(&assets, &chunks, marked) }
+    }
+
+    /// The candidate in a file's name.
+    pub(crate) fn candidate(self, source: &Source) -> Option<Candidate> {
+        self.grammar.candidate(source.path.file_name(), self.length(source))
+    }
+
+    fn is_usual(self, source: &Source) -> bool {
+        self.grammar.is_usual(source.path.file_name(), self.length(source))
+    }
+
+    fn length(self, source: &Source) -> usize {
+        if is_chunk(source) { self.of_chunks } else { self.of_assets }
     }
 }
 
-/// Eight characters of base64url before a dot, behind `-` (usual), `.` or `_` (by configuration), or alone.
-fn base64url(name: &str) -> Option<Candidate> {
+fn is_chunk(source: &Source) -> bool {
+    matches!(source.kind, Kind::Script | Kind::SourceMap)
+}
+
+/// How many characters the tokens of these names have: as many as makes most of them fit. Where that is a tie, the
+/// other names of the build say it; a curious name alone, in a build without a mark of its bundler's, says nothing.
+fn length(names: &[&str], others: &[&str], marked: bool) -> usize {
+    let fitting = |names: &[&str], length| names.iter().filter(|name| Grammar::Vite.is_usual(name, length)).count();
+    let votes = |length: usize| (fitting(names, length), fitting(others, length));
+    let sure = |(own, other): (usize, usize)| own > 1 || (own > 0 && (other > 0 || marked));
+    let lengths = SHORT + 1..=LONGEST_OF_VITE;
+    let unusual = lengths.map(|length| (length, votes(length))).filter(|(_, votes)| sure(*votes));
+    // Of equals the shortest: in `a-b-Cd8DgnZB.js` the token may seem to begin earlier than it does, never later.
+    let (length, _) = unusual.fold((SHORT, votes(SHORT)), |best, next| if next.1 > best.1 { next } else { best });
+    length
+}
+
+/// So many characters of base64url before a dot, behind `-` (usual), `.` or `_` (by configuration), or alone.
+fn base64url(name: &str, length: usize) -> Option<Candidate> {
     let fits = |token: &[u8]| token.iter().all(|&byte| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'_');
-    let found = before_a_dot(name, SHORT).filter(|token| fits(&name.as_bytes()[token.clone()]));
+    let found = before_a_dot(name, length).filter(|token| fits(&name.as_bytes()[token.clone()]));
     let usual = |token: &Range<usize>| separator(name, token) == Some(b'-');
     let candidates: Vec<Range<usize>> = found.collect();
     // A token that begins with `-` or `_` is found before the one that would take it for the separator.
@@ -238,7 +297,7 @@ mod tests {
 
     #[track_caller]
     fn check(grammar: Grammar, name: &str, expected: Option<(&str, Look)>) {
-        let found = grammar.candidate(name).map(|candidate| (&name[candidate.token], candidate.look));
+        let found = grammar.candidate(name, SHORT).map(|candidate| (&name[candidate.token], candidate.look));
         assert_eq!(found, expected, "{grammar:?} {name}");
     }
 
@@ -299,11 +358,42 @@ mod tests {
         check(Grammar::Esbuild, "user-settings.png", None);
     }
 
+    #[track_caller]
+    fn check_lengths(chunks: &[&str], assets: &[&str], marked: bool, expected: (usize, usize)) {
+        assert_eq!((length(chunks, assets, marked), length(assets, chunks, marked)), expected, "{chunks:?} {assets:?}");
+    }
+
+    #[test]
+    fn the_length_of_a_token_is_that_in_which_most_names_fit() {
+        let usual = ["index-Cd8DgnZB.js", "a-b-H5IQ_Up3.js", "space-grotesk-CJ-V5oYT.js"];
+        check_lengths(&usual, &["logo-CLuoci_l.svg"], true, (8, 8));
+        let twelve = ["index-Cd8DgnZB0xQ1.js", "shop-H5IQ_Up3-aB9.js", "a-b-CLuoci_lQ7zz.js"];
+        check_lengths(&twelve, &["logo-CLuoci_l.svg", "icon-D8aaQ9zz.png"], false, (12, 8));
+        check_lengths(&twelve, &["logo-CLuoci_l-9_x.svg"], false, (12, 12));
+        let hexadecimal = ["index-9f86d081884c7d65.js", "shop-2c26b46b68ffc68f.js"];
+        check_lengths(&hexadecimal, &[], false, (16, 8));
+        let base36 = ["index-k3j9x0qa7zm1.js", "shop-0p4r8t2w6y1b.js"];
+        check_lengths(&base36, &["index-9z8y7x6w5v.css"], true, (12, 10));
+    }
+
+    #[test]
+    fn what_one_curious_name_says_is_not_enough() {
+        check_lengths(&["index-Cd8DgnZB0xQ1.js"], &[], false, (8, 8));
+        check_lengths(&["index-Cd8DgnZB0xQ1.js"], &[], true, (12, 8));
+        check_lengths(&[], &["logo-iPhone15ProMax.png"], false, (8, 8));
+        check_lengths(
+            &["bootstrap-datetimepicker.js", "jquery-ui-widget.js"],
+            &["release-notes-2024.png"],
+            true,
+            (8, 8),
+        );
+    }
+
     #[test]
     fn names_in_any_script_do_not_panic() {
         for grammar in Grammar::ALL {
             for name in ["ä-öüäöüäöü.js", "名前-名前名前名前.js", ".", "-", "........", "-abcdefgh."] {
-                grammar.candidate(name);
+                let _ = (1..12).filter_map(|length| grammar.candidate(name, length)).count();
             }
         }
     }

@@ -76,6 +76,11 @@ impl Names {
         }
     }
 
+    /// A page's path if it lay where its `<base href>` leads; `None` where that is not below our base.
+    pub(crate) fn rebased(&self, page: &SourcePath, href: &str) -> Option<SourcePath> {
+        SourcePath::parse(&format!("{}{}", self.folder_of(page, href)?, page.file_name()))
+    }
+
     /// A URL of a file as it is after renaming; `None` where it stays.
     pub(crate) fn renamed(&self, to: &SourcePath, url: &str) -> Option<String> {
         let end = url.find(['?', '#']).unwrap_or(url.len());

@@ -71,7 +71,7 @@ impl Visitor<'_> {
     /// A string that is certainly a URL; whether it was one of a file.
     fn url(&mut self, text: &Text<'_>, how: How<'_>, kind: ReferenceKind, dangling: Dangling) -> bool {
         let place = self.place();
-        match place.names.resolve(&place.source.path, text.value, how) {
+        match place.names.resolve(place.from, text.value, how) {
             Resolved::File { to, edit } => {
                 // A path that happens to be a page's or a folder's says nothing.
                 let named = edit.is_some() || text.value.contains(to.file_name());
@@ -98,7 +98,7 @@ impl Visitor<'_> {
 
     fn service_worker(&mut self, text: &Text<'_>) -> bool {
         let place = self.place();
-        let resolved = [How::File, How::Base].map(|how| place.names.resolve(&place.source.path, text.value, how));
+        let resolved = [How::File, How::Base].map(|how| place.names.resolve(place.from, text.value, how));
         let found = resolved.into_iter().find_map(|resolved| match resolved {
             Resolved::File { to, .. } => Some(to),
             _ => None,
@@ -156,7 +156,7 @@ impl Visitor<'_> {
             return;
         }
         for how in [How::File, How::Base] {
-            if let Resolved::File { to, .. } = place.names.resolve(&place.source.path, text.value, how)
+            if let Resolved::File { to, .. } = place.names.resolve(place.from, text.value, how)
                 && self.is_plain_script(&to)
             {
                 self.refer(Reference { to: to.clone(), kind: ReferenceKind::Name, span: text.span.clone() });

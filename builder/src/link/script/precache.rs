@@ -15,7 +15,7 @@ impl Visitor<'_> {
     pub(super) fn precache_entry(&mut self, object: &ObjectExpression<'_>) {
         let place = self.place();
         let Some((url, revision)) = entry(object) else { return };
-        let Resolved::File { to, .. } = place.names.resolve(&place.source.path, &url.value, How::File) else { return };
+        let Resolved::File { to, .. } = place.names.resolve(place.from, &url.value, How::File) else { return };
         let absolute = |at: u32| place.start + at as usize;
         if let Expression::StringLiteral(old) = revision {
             let span = absolute(old.span.start) + 1..absolute(old.span.end) - 1;

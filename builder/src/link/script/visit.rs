@@ -156,7 +156,7 @@ impl<'a> Visitor<'a> {
             return;
         }
         let span = place.start + specifier.span().start as usize..place.start + specifier.span().end as usize;
-        for to in place.names.scripts_between(&place.source.path, start, end) {
+        for to in place.names.scripts_between(place.from, start, end) {
             self.refer(Reference { to: to.clone(), kind: ReferenceKind::DynamicImport, span: span.clone() });
             self.keep(to, KeepReason::Computed(place.source.path.clone()));
         }

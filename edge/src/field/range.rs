@@ -1,8 +1,9 @@
-//! Ranges of bytes (RFC 9110 §14): which parts of a file a request asks for, in bounds that nobody can abuse.
+//! Ranges of bytes (RFC 9110 §14): which parts of a body of a known size a `Range` field asks for, in bounds that nobody
+//! can abuse.
 
 use std::ops::Range;
 
-use crate::field::list;
+use super::list;
 
 /// Past this many in the field, it is not read.
 const LIMIT_ASKED: usize = 100;
@@ -45,6 +46,20 @@ pub fn parse(field: &str, size: u64) -> Ranges {
         (_, true) => Ranges::Unsatisfiable,
         (_, false) => join(parts),
     }
+}
+
+/// Reads a `Content-Range` of bytes (RFC 9110 §14.4): the range that was sent, never empty, and the length of the whole
+/// where it is known. `None` for any other form, and for a range that is not in the whole.
+pub fn parse_content_range(field: &str) -> Option<(Range<u64>, Option<u64>)> {
+    let (unit, rest) = field.trim().split_once(' ')?;
+    let (range, complete) = rest.split_once('/')?;
+    let (first, last) = range.split_once('-')?;
+    let digits = |text: &str| text.bytes().all(|byte| byte.is_ascii_digit()).then(|| text.parse().ok()).flatten();
+    let (first, last): (u64, u64) = (digits(first)?, digits(last)?);
+    let complete = if complete == "*" { None } else { Some(digits(complete)?) };
+    let end = last.checked_add(1)?;
+    let sound = unit.eq_ignore_ascii_case("bytes") && first < end && complete.is_none_or(|complete| end <= complete);
+    sound.then_some((first..end, complete))
 }
 
 /// One range; `None` where it is not of the grammar, empty where nothing of it exists.
@@ -130,6 +145,29 @@ mod tests {
             check(field, Ranges::Ignore);
         }
         assert_eq!(parse("bytes=0-0", 0), Ranges::Ignore);
+    }
+
+    #[test]
+    fn what_was_sent_is_a_range_of_the_whole() {
+        for (field, expected) in [
+            ("bytes 0-4/10", Some((0..5, Some(10)))),
+            ("Bytes 5-9/10", Some((5..10, Some(10)))),
+            ("bytes 0-4/*", Some((0..5, None))),
+            ("bytes */10", None),
+            ("bytes 5-4/10", None),
+            ("bytes 5-10/10", None),
+            ("bytes 0-4", None),
+            ("bytes=0-4/10", None),
+            ("items 0-4/10", None),
+            ("bytes -4/10", None),
+            ("bytes 0-/10", None),
+            ("bytes +0-4/10", None),
+            ("bytes 0-18446744073709551615/*", None),
+            ("bytes 0-99999999999999999999/*", None),
+            ("", None),
+        ] {
+            assert_eq!(parse_content_range(field), expected, "{field}");
+        }
     }
 
     #[test]

@@ -1,0 +1,281 @@
+//! The log itself, as the one object that owns it keeps it in memory: what is added, what is told, what falls out.
+//!
+//! The object stores rows and runs alarms; what stands in a row, and when the next alarm is due, is decided here. Memory
+//! is a copy of the rows: [`Ledger::open`] makes the same ledger of them at any time.
+
+mod work;
+
+use std::collections::{BTreeMap, HashMap};
+use std::ops::Bound;
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+use self::work::Work;
+use super::message::{Append, Appended, Command, FailedWork, News, Reply};
+use super::record::{Highest, Kind, RECORD_LIFE, Record, Sequence, Strength, Weight};
+use super::view::LEASE;
+use crate::time::Timestamp;
+
+/// What the log holds at most, one by one: each isolate that needs the log holds as much. Past it the oldest records are
+/// forgotten, and what was fetched before them counts as purged.
+pub const LIVE: Weight = Weight { selectors: 10_000, text_bytes: 1024 * 1024 };
+
+/// What is left when the oldest had to be forgotten, so that it does not happen at every record.
+const LIVE_AFTERWARDS: Weight = Weight { selectors: LIVE.selectors / 8 * 7, text_bytes: LIVE.text_bytes / 8 * 7 };
+
+/// What one record holds at most.
+pub const RECORD: Weight = Weight { selectors: 500, text_bytes: 128 * 1024 };
+
+/// The newest records, handed to every isolate of a data centre in one answer.
+pub const NEWEST: Weight = Weight { selectors: 256, text_bytes: 32 * 1024 };
+
+/// Between two copies of the log into the key-value store.
+pub const COPY_EVERY: Duration = Duration::from_secs(30);
+
+/// The log.
+#[derive(Debug, Default)]
+pub struct Ledger {
+    head: Option<Head>,
+    records: BTreeMap<Sequence, Record>,
+    keys: HashMap<String, Sequence>,
+    weight: Weight,
+    work: BTreeMap<u64, Work>,
+    /// The call that is being made. Forgotten with the memory: it is made again.
+    under_way: Option<u64>,
+    changes: Vec<Change>,
+}
+
+/// What stands beside the records.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+struct Head {
+    /// The last place that was given.
+    last: Sequence,
+    forgotten: Highest,
+    /// What of the log the key-value store has, and since when.
+    copied: Sequence,
+    copied_at: Timestamp,
+    /// Until then the zone API takes no calls.
+    #[serde(default)]
+    zone_paused_until: Timestamp,
+    #[serde(default)]
+    last_work: u64,
+}
+
+/// The kinds of rows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Table {
+    /// One row.
+    Head,
+    /// A row for each record.
+    Record,
+    /// A row for each call to the outside.
+    Work,
+}
+
+/// A row, as it is stored.
+pub type Row = (Table, u64, String);
+
+/// What is to be stored. All changes of one step together, or none.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Change {
+    /// This row, in place of the one that is there.
+    Put(Table, u64, String),
+    /// No row.
+    Drop(Table, u64),
+}
+
+impl Change {
+    fn row(&self) -> (Table, u64) {
+        match self {
+            Change::Put(table, id, _) | Change::Drop(table, id) => (*table, *id),
+        }
+    }
+}
+
+impl Ledger {
+    /// The log that these rows are. What cannot be read of them is said, and left where it is.
+    pub fn open(rows: Vec<Row>) -> (Ledger, Vec<String>) {
+        let mut ledger = Ledger::default();
+        let mut unread = Vec::new();
+        for (table, id, text) in rows {
+            let taken = match table {
+                Table::Head => serde_json::from_str(&text).map(|head| ledger.head = Some(head)),
+                Table::Record => serde_json::from_str(&text).map(|record| ledger.hold(record)),
+                Table::Work => serde_json::from_str(&text).map(|work| drop(ledger.work.insert(id, work))),
+            };
+            if let Err(error) = taken {
+                unread.push(format!("the control log has a row that cannot be read: {table:?} {id}: {error}"));
+            }
+        }
+        (ledger, unread)
+    }
+
+    /// Answers a command.
+    pub fn answer(&mut self, command: Command, now: Timestamp) -> Reply {
+        match command {
+            Command::Since(known) => Reply::News(self.news(known, now)),
+            Command::Append(append) => self.append(append, now),
+            Command::Failed => Reply::Failed(self.failed()),
+            Command::Replay => Reply::Replayed(self.replay(now)),
+        }
+    }
+
+    /// What is to be stored since the last time this was asked.
+    pub fn take_changes(&mut self) -> Vec<Change> {
+        std::mem::take(&mut self.changes)
+    }
+
+    /// When something is to be done without being asked.
+    pub fn wake_at(&self) -> Option<Timestamp> {
+        let copy = self.head.filter(|head| head.copied < head.last).map(|head| head.copied_at.plus(COPY_EVERY));
+        [copy, self.call_due_at()].into_iter().flatten().min()
+    }
+
+    /// The whole log, where the key-value store is to get a copy of it.
+    pub fn copy_due(&self, now: Timestamp) -> Option<News> {
+        let head = self.head.filter(|head| head.copied < head.last && head.copied_at.plus(COPY_EVERY) <= now)?;
+        Some(self.news_after(Sequence::NONE, &head))
+    }
+
+    /// Notes that the key-value store has a copy up to `copied`, or (`None`) could not take one.
+    pub fn copied(&mut self, copied: Option<Sequence>, now: Timestamp) {
+        self.change_head(now, |head| {
+            head.copied = copied.unwrap_or(head.copied);
+            head.copied_at = now;
+        });
+    }
+
+    /// What happened since `known`. An isolate that knows the newest records' beginning gets just those, whatever else
+    /// it knows: the answer serves its neighbours too.
+    fn news(&mut self, known: Sequence, now: Timestamp) -> News {
+        let head = self.begun(now);
+        let mut weight = Weight::default();
+        let older = self.records.values().rev().find(|record| {
+            weight += record.weight();
+            weight.exceeds(NEWEST)
+        });
+        let before_newest = older.map_or(Sequence::NONE, |record| record.sequence);
+        self.news_after(if before_newest <= known { before_newest } else { Sequence::NONE }, &head)
+    }
+
+    fn news_after(&self, after: Sequence, head: &Head) -> News {
+        let told = |record: &Record| Record { key: None, ..record.clone() };
+        let later = (Bound::Excluded(after), Bound::Unbounded);
+        let records = self.records.range(later).map(|(_, record)| told(record)).collect();
+        News { head: head.last, after, forgotten: head.forgotten, records }
+    }
+
+    fn append(&mut self, append: Append, now: Timestamp) -> Reply {
+        let Append { kind, key, calls } = append;
+        if let Some(known) = key.as_ref().and_then(|key| self.keys.get(key)) {
+            return match self.records.get(known) {
+                Some(record) if record.kind == kind => Reply::Appended(appended(record, true, now)),
+                _ => Reply::KeyTaken,
+            };
+        }
+        let head = self.begun(now);
+        let sequence = head.last.next(now);
+        let record = Record { sequence, made_at: now, expires_at: now.plus(RECORD_LIFE), key, kind };
+        if record.weight().exceeds(RECORD) {
+            return Reply::TooMuch;
+        }
+        let reply = Reply::Appended(appended(&record, false, now));
+        self.put(Table::Record, sequence.number(), &record);
+        self.hold(record);
+        let forgotten = self.forget(now);
+        for call in calls {
+            self.enqueue(call, now);
+        }
+        self.change_head(now, |head| {
+            head.last = sequence;
+            head.forgotten.raise(forgotten);
+        });
+        reply
+    }
+
+    /// Lets go of what has expired, and of the oldest where there is too much.
+    fn forget(&mut self, now: Timestamp) -> Highest {
+        let limit = if self.weight.exceeds(LIVE) { LIVE_AFTERWARDS } else { LIVE };
+        let mut forgotten = Highest::default();
+        while let Some(record) = self.oldest_purge() {
+            let sequence = record.sequence;
+            if record.expires_at > now && !self.weight.exceeds(limit) {
+                break;
+            }
+            let Some(record) = self.records.remove(&sequence) else { break };
+            self.weight -= record.weight();
+            if let Some(key) = &record.key {
+                self.keys.remove(key);
+            }
+            if let Kind::Purge(purge) = &record.kind {
+                forgotten.raise(Highest::of(purge.strength, sequence));
+            }
+            self.change(Change::Drop(Table::Record, sequence.number()));
+        }
+        forgotten
+    }
+
+    /// What a later version wrote is left alone: here nobody knows what its end would mean.
+    fn oldest_purge(&self) -> Option<&Record> {
+        self.records.values().find(|record| matches!(record.kind, Kind::Purge(_)))
+    }
+
+    fn hold(&mut self, record: Record) {
+        self.weight += record.weight();
+        if let Some(key) = &record.key {
+            self.keys.insert(key.clone(), record.sequence);
+        }
+        self.records.insert(record.sequence, record);
+    }
+
+    /// What stands beside the records. A log that begins covers everything that was fetched before: records of a log that
+    /// was lost may have named it.
+    fn begun(&mut self, now: Timestamp) -> Head {
+        if let Some(head) = self.head {
+            return head;
+        }
+        // Records without a head are those of a log whose row was lost: its places are not given again.
+        let last = self.records.last_key_value().map_or(Sequence::NONE, |(sequence, _)| *sequence);
+        let birth = last.next(now);
+        let head = Head {
+            last: birth,
+            forgotten: Highest::of(Strength::Hard, birth),
+            copied: birth,
+            copied_at: Timestamp::default(),
+            zone_paused_until: Timestamp::default(),
+            last_work: self.work.last_key_value().map_or(0, |(id, _)| *id),
+        };
+        self.head = Some(head);
+        self.put(Table::Head, 0, &head);
+        head
+    }
+
+    fn change_head(&mut self, now: Timestamp, change: impl FnOnce(&mut Head)) {
+        let mut head = self.begun(now);
+        change(&mut head);
+        self.head = Some(head);
+        self.put(Table::Head, 0, &head);
+    }
+
+    fn put(&mut self, table: Table, id: u64, row: &impl Serialize) {
+        let text = serde_json::to_string(row).expect("texts, numbers and lists are JSON");
+        self.change(Change::Put(table, id, text));
+    }
+
+    /// Of several changes of a row the last one counts.
+    fn change(&mut self, change: Change) {
+        self.changes.retain(|earlier| earlier.row() != change.row());
+        self.changes.push(change);
+    }
+}
+
+fn appended(record: &Record, again: bool, now: Timestamp) -> Appended {
+    let settles_in = LEASE.saturating_sub(now.since(record.made_at));
+    Appended { sequence: record.sequence, made_at: record.made_at, settles_in, again }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,233 @@
+//! Records of the log. What a later version adds, an earlier one leaves alone.
+
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+use crate::time::Timestamp;
+
+/// How long a record is kept by itself. Afterwards [`Highest`] alone remembers it: what was fetched before it counts as
+/// purged by it, whatever it named.
+pub const RECORD_LIFE: Duration = Duration::from_hours(30 * 24);
+
+/// A place in the log; a later one is greater. Never smaller than the time (in milliseconds) at which it was given: a log
+/// that was lost and begun anew goes on above the one before.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Sequence(u64);
+
+impl Sequence {
+    /// Before every record: known of a response that was fetched while nothing was known of the log.
+    pub const NONE: Sequence = Sequence(0);
+
+    /// From its number.
+    pub const fn new(number: u64) -> Sequence {
+        Sequence(number)
+    }
+
+    /// Its number.
+    pub const fn number(self) -> u64 {
+        self.0
+    }
+
+    /// When it was given, by the clock of the log; later where several were given at once.
+    pub const fn given_at(self) -> Timestamp {
+        Timestamp::from_millis(self.0)
+    }
+
+    /// The next place, given at `now`.
+    #[must_use]
+    pub fn next(self, now: Timestamp) -> Sequence {
+        Sequence(now.as_millis().max(self.0.saturating_add(1)))
+    }
+}
+
+/// One record.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Record {
+    /// Its place.
+    pub sequence: Sequence,
+    /// By the clock of the log.
+    pub made_at: Timestamp,
+    /// [`RECORD_LIFE`] later.
+    pub expires_at: Timestamp,
+    /// Of the request that made it: repeated, it makes no other. Not told to isolates.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub key: Option<String>,
+    /// What it says.
+    #[serde(flatten)]
+    pub kind: Kind,
+}
+
+/// What a record says.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Kind {
+    /// Stored responses are no longer valid.
+    Purge(Purge),
+    /// Something that a later version knows: without meaning here, but in its place.
+    #[serde(untagged)]
+    Later(serde_json::Map<String, serde_json::Value>),
+}
+
+/// Stored responses that are no longer valid: those that one of the selectors names and that were fetched before.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Purge {
+    /// Which.
+    pub of: Vec<Selector>,
+    /// What becomes of them.
+    #[serde(default, skip_serializing_if = "Strength::is_hard")]
+    pub strength: Strength,
+}
+
+/// Names stored responses. URLs are in the one spelling of [`super::request`].
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Selector {
+    /// Every variant of this URL.
+    Url(String),
+    /// Everything at this URL (without query) and below: the prefix ends where a segment of the path does.
+    Prefix(String),
+    /// Everything with this tag.
+    Tag(String),
+    /// Everything of this group (RFC 9875): groups of the same name at other origins are others.
+    Group {
+        /// `https://shop.example.com`.
+        origin: String,
+        /// Its name.
+        name: String,
+    },
+    /// Everything.
+    All,
+}
+
+/// What becomes of purged responses.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Strength {
+    /// They are never used again, not even their validators: the next fetch is unconditional.
+    #[default]
+    Hard,
+    /// They are stale from now on: revalidated, or served within a grace period.
+    Soft,
+}
+
+impl Strength {
+    #[allow(clippy::trivially_copy_pass_by_ref, reason = "as serde calls it")]
+    fn is_hard(&self) -> bool {
+        *self == Strength::Hard
+    }
+}
+
+impl Selector {
+    /// How much text it holds.
+    pub fn length(&self) -> usize {
+        match self {
+            Selector::Url(text) | Selector::Prefix(text) | Selector::Tag(text) => text.len(),
+            Selector::Group { origin, name } => origin.len() + name.len(),
+            Selector::All => 0,
+        }
+    }
+}
+
+impl Record {
+    /// How many selectors it holds, and how much text: what the bounds of the log count.
+    pub fn weight(&self) -> Weight {
+        match &self.kind {
+            Kind::Purge(purge) => {
+                Weight { selectors: purge.of.len(), text_bytes: purge.of.iter().map(Selector::length).sum() }
+            }
+            Kind::Later(members) => Weight { selectors: members.len(), text_bytes: 0 },
+        }
+    }
+}
+
+/// What the bounds of the log count.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Weight {
+    /// Selectors.
+    pub selectors: usize,
+    /// Bytes of their texts.
+    pub text_bytes: usize,
+}
+
+impl std::ops::AddAssign for Weight {
+    fn add_assign(&mut self, more: Weight) {
+        self.selectors += more.selectors;
+        self.text_bytes += more.text_bytes;
+    }
+}
+
+impl std::ops::SubAssign for Weight {
+    fn sub_assign(&mut self, less: Weight) {
+        self.selectors -= less.selectors;
+        self.text_bytes -= less.text_bytes;
+    }
+}
+
+impl Weight {
+    /// Whether it is past a limit.
+    pub fn exceeds(self, limit: Weight) -> bool {
+        self.selectors > limit.selectors || self.text_bytes > limit.text_bytes
+    }
+}
+
+/// The latest purge of each strength that something was named by.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Highest {
+    /// [`Sequence::NONE`]: never.
+    pub hard: Sequence,
+    /// [`Sequence::NONE`]: never.
+    pub soft: Sequence,
+}
+
+impl Highest {
+    /// Of one purge.
+    pub fn of(strength: Strength, sequence: Sequence) -> Highest {
+        match strength {
+            Strength::Hard => Highest { hard: sequence, soft: Sequence::NONE },
+            Strength::Soft => Highest { hard: Sequence::NONE, soft: sequence },
+        }
+    }
+
+    /// The later of both, for each strength.
+    pub fn raise(&mut self, other: Highest) {
+        self.hard = self.hard.max(other.hard);
+        self.soft = self.soft.max(other.soft);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn record(kind: Kind) -> Record {
+        let made_at = Timestamp::from_millis(1000);
+        Record { sequence: Sequence::new(7), made_at, expires_at: made_at.plus(RECORD_LIFE), key: None, kind }
+    }
+
+    #[test]
+    fn a_record_is_a_short_object() {
+        let purge = Purge { of: vec![Selector::Tag("a".into()), Selector::All], strength: Strength::Soft };
+        let text = r#"{"sequence":7,"made_at":1000,"expires_at":2592001000,"purge":{"of":[{"tag":"a"},"all"],"strength":"soft"}}"#;
+        let record = record(Kind::Purge(purge));
+        assert_eq!(serde_json::to_string(&record).unwrap(), text);
+        assert_eq!(serde_json::from_str::<Record>(text).unwrap(), record);
+    }
+
+    #[test]
+    fn what_a_later_version_writes_keeps_its_place_and_its_words() {
+        let text = r#"{"sequence":7,"made_at":1000,"expires_at":2592001000,"ban":{"address":"192.0.2.1"}}"#;
+        let record: Record = serde_json::from_str(text).unwrap();
+        assert!(matches!(&record.kind, Kind::Later(members) if members.contains_key("ban")), "{record:?}");
+        assert_eq!(serde_json::to_string(&record).unwrap(), text);
+    }
+
+    #[test]
+    fn places_follow_the_clock_and_never_fall_back() {
+        let at = Timestamp::from_millis;
+        assert_eq!(Sequence::NONE.next(at(5000)), Sequence::new(5000));
+        assert_eq!(Sequence::new(5000).next(at(5000)), Sequence::new(5001));
+        assert_eq!(Sequence::new(5000).next(at(10)), Sequence::new(5001));
+    }
+}

@@ -1,0 +1,340 @@
+//! How much of the log an isolate knows, how sure it may be of it, and when it must ask again.
+//!
+//! A view is what the log said at some moment. That moment is never taken for later than it was: it counts from before the
+//! log was asked, by the clock of whoever asked; clocks of different machines are never compared.
+
+use std::time::Duration;
+
+use super::index::{Index, Subject, Verdict};
+use super::message::News;
+use super::record::Sequence;
+use crate::config::PurgeCheck;
+use crate::time::Timestamp;
+
+/// How old a view may be that answers: a purge is seen everywhere within this time.
+pub const LEASE: Duration = Duration::from_secs(2);
+
+/// From this age on it is renewed, off the path of requests.
+pub const RENEW_AFTER: Duration = Duration::from_secs(1);
+
+/// How long the data centre shares one answer of the log.
+pub const SNAPSHOT_LIFE: Duration = Duration::from_secs(1);
+
+/// How long a request waits for the log.
+pub const DEADLINE: Duration = Duration::from_millis(800);
+
+/// How long a renewal may take for which nobody waits.
+pub const DEADLINE_OFF_PATH: Duration = Duration::from_secs(5);
+
+/// Between two renewals that nobody waits for.
+const PAUSE: Duration = Duration::from_millis(500);
+
+/// How long after a failure no request waits for the log: the one that failed has waited for all of them.
+const PAUSE_AFTER_FAILURE: Duration = Duration::from_secs(1);
+
+/// What an isolate knows of the log.
+#[derive(Debug, Default)]
+pub struct View {
+    index: Index,
+    head: Sequence,
+    /// Of everything here; `None`: nothing is known.
+    as_of: Option<Timestamp>,
+    tried_at: Option<Timestamp>,
+    failed_at: Option<Timestamp>,
+    /// The log is known to have got this far.
+    at_least: Sequence,
+    /// There is no log: nothing was ever purged.
+    absent: bool,
+}
+
+/// Whether the log is to be asked.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Renewal {
+    /// No.
+    None,
+    /// Yes; the request goes on meanwhile.
+    OffPath,
+    /// Yes, and the request waits for it.
+    OnPath,
+}
+
+/// How sure a view is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Certainty {
+    /// No purge is missing that is older than [`LEASE`]; or there is no log.
+    Leased,
+    /// The log cannot be reached, and purges may be missing.
+    Unsure,
+}
+
+/// What became of news.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Applied {
+    /// They are known now.
+    Known,
+    /// They do not say what happened between the view and them.
+    Gap,
+    /// The view knows more already.
+    Older,
+}
+
+impl View {
+    /// Whether the log is to be asked before a request that needs it is answered, as sure as `check` wants to be.
+    pub fn needs(&self, now: Timestamp, check: PurgeCheck) -> Renewal {
+        let within = |moment: Option<Timestamp>, time: Duration| {
+            // A moment in the future is one of a clock that stepped back: it says nothing.
+            moment.is_some_and(|moment| moment <= now && now.since(moment) < time)
+        };
+        let by_lease = check == PurgeCheck::Lease;
+        if self.absent || by_lease && within(self.as_of, RENEW_AFTER) {
+            return Renewal::None;
+        }
+        if by_lease && within(self.as_of, LEASE) || within(self.failed_at, PAUSE_AFTER_FAILURE) {
+            return if within(self.tried_at, PAUSE) { Renewal::None } else { Renewal::OffPath };
+        }
+        Renewal::OnPath
+    }
+
+    /// How sure it is, by its lease.
+    pub fn certainty(&self, now: Timestamp) -> Certainty {
+        let leased = self.as_of.is_some_and(|as_of| as_of <= now && now.since(as_of) < LEASE);
+        if self.absent || leased { Certainty::Leased } else { Certainty::Unsure }
+    }
+
+    /// How sure it is of everything up to `moment`.
+    pub fn certainty_since(&self, moment: Timestamp, now: Timestamp) -> Certainty {
+        let known = self.as_of.is_some_and(|as_of| moment <= as_of && as_of <= now);
+        if self.absent || known { Certainty::Leased } else { Certainty::Unsure }
+    }
+
+    /// The last place that is known: what a fetch that begins now carries.
+    pub fn head(&self) -> Sequence {
+        self.head
+    }
+
+    /// What it says of a stored response.
+    pub fn verdict(&self, subject: &Subject<'_>) -> Verdict {
+        self.index.verdict(subject)
+    }
+
+    /// Notes that the log is being asked.
+    pub fn begin(&mut self, now: Timestamp) {
+        self.tried_at = Some(now);
+    }
+
+    /// Notes that the log could not be asked.
+    pub fn fail(&mut self, now: Timestamp) {
+        self.failed_at = Some(now);
+    }
+
+    /// Ends the lease: the log is known to have got as far as `at_least`. Nothing that knows less renews it.
+    pub fn expire(&mut self, at_least: Sequence) {
+        self.at_least = self.at_least.max(at_least);
+        if self.head < self.at_least {
+            self.as_of = None;
+        }
+    }
+
+    /// Notes that there is no log.
+    pub fn without_log(&mut self) {
+        self.absent = true;
+    }
+
+    /// Takes in what the log said at `as_of` or later.
+    pub fn renew(&mut self, news: &News, as_of: Timestamp, now: Timestamp) -> Applied {
+        let applied = match self.learn(news) {
+            Applied::Known if news.head < self.at_least => Applied::Older,
+            applied => applied,
+        };
+        if applied == Applied::Known {
+            let known = self.as_of.filter(|known| *known <= now);
+            self.as_of = Some(known.map_or(as_of, |known| known.max(as_of)));
+            self.failed_at = None;
+        }
+        applied
+    }
+
+    /// Takes in what the log said at some time: it makes the view richer, not surer.
+    pub fn learn(&mut self, news: &News) -> Applied {
+        if news.head < self.head {
+            return Applied::Older;
+        }
+        if news.after > self.head {
+            return Applied::Gap;
+        }
+        self.index.forget(news.forgotten);
+        let unknown = |record: &&super::record::Record| record.sequence > self.head;
+        for record in news.records.iter().filter(unknown) {
+            self.index.insert(record);
+        }
+        self.head = news.head;
+        Applied::Known
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::index::purged;
+    use super::super::record::{Highest, Record, Selector, Strength};
+    use super::PurgeCheck::{Lease, Strict};
+    use super::*;
+
+    fn at(millis: u64) -> Timestamp {
+        Timestamp::from_millis(100_000 + millis)
+    }
+
+    fn news(after: u64, records: &[u64]) -> News {
+        let purged = |sequence: &u64| purged(*sequence, Strength::Hard, &[Selector::Tag(format!("tag-{sequence}"))]);
+        let records: Vec<Record> = records.iter().map(purged).collect();
+        let head = records.last().map_or(Sequence::new(after), |record| record.sequence);
+        News { head, after: Sequence::new(after), forgotten: Highest::default(), records }
+    }
+
+    fn knows(view: &View, sequence: u64) -> bool {
+        let tags = [format!("tag-{sequence}")];
+        let subject = Subject { url: "https://h/", tags: &tags, groups: &[], sequence: Sequence::NONE };
+        view.verdict(&subject) == Verdict::Hard
+    }
+
+    /// A view as old as that, at 10 s.
+    fn aged(millis: u64) -> View {
+        let mut view = View::default();
+        assert_eq!(view.renew(&news(0, &[10]), at(10_000 - millis), at(10_000)), Applied::Known);
+        view
+    }
+
+    #[test]
+    fn a_view_is_renewed_in_time() {
+        use Certainty::{Leased, Unsure};
+        for (age, renewal, certainty) in [
+            (0, Renewal::None, Leased),
+            (999, Renewal::None, Leased),
+            (1000, Renewal::OffPath, Leased),
+            (1999, Renewal::OffPath, Leased),
+            (2000, Renewal::OnPath, Unsure),
+            (9000, Renewal::OnPath, Unsure),
+        ] {
+            let view = aged(age);
+            assert_eq!((view.needs(at(10_000), Lease), view.certainty(at(10_000))), (renewal, certainty), "{age} ms");
+        }
+        let nothing = View::default();
+        assert_eq!((nothing.needs(at(0), Lease), nothing.certainty(at(0))), (Renewal::OnPath, Unsure));
+    }
+
+    #[test]
+    fn one_request_renews_off_the_path_and_the_others_do_not() {
+        let mut view = aged(1500);
+        view.begin(at(10_000));
+        assert_eq!(view.needs(at(10_000), Lease), Renewal::None);
+        assert_eq!(view.needs(at(10_499), Lease), Renewal::None);
+        assert_eq!(view.needs(at(10_500), Lease), Renewal::OnPath, "its lease ended before the answer came");
+        let mut view = aged(1000);
+        view.begin(at(10_000));
+        assert_eq!(view.needs(at(10_500), Lease), Renewal::OffPath, "once more: the first may have come to nothing");
+    }
+
+    #[test]
+    fn while_the_log_cannot_be_reached_one_request_a_second_tries_and_none_waits() {
+        let mut view = aged(5000);
+        view.begin(at(10_000));
+        view.fail(at(10_800));
+        assert_eq!(view.certainty(at(10_800)), Certainty::Unsure);
+        assert_eq!(view.needs(at(10_801), Lease), Renewal::OffPath);
+        view.begin(at(10_801));
+        assert_eq!(view.needs(at(10_802), Lease), Renewal::None);
+        view.fail(at(11_600));
+        assert_eq!(view.needs(at(12_599), Lease), Renewal::OffPath);
+        assert_eq!(view.needs(at(12_600), Lease), Renewal::OnPath, "after a pause in which nobody asked");
+        view.renew(&news(10, &[]), at(12_600), at(12_700));
+        assert_eq!((view.needs(at(12_700), Lease), view.certainty(at(12_700))), (Renewal::None, Certainty::Leased));
+    }
+
+    #[test]
+    fn whoever_is_strict_asks_each_time_and_is_sure_of_everything_until_then() {
+        let mut view = aged(0);
+        assert_eq!(view.needs(at(10_000), Strict), Renewal::OnPath);
+        assert_eq!(view.certainty_since(at(10_000), at(10_000)), Certainty::Leased);
+        assert_eq!(view.certainty_since(at(10_001), at(10_100)), Certainty::Unsure);
+        view.renew(&news(10, &[]), at(10_050), at(10_100));
+        assert_eq!(view.certainty_since(at(10_001), at(10_100)), Certainty::Leased);
+        view.begin(at(11_000));
+        view.fail(at(11_000));
+        assert_eq!(view.needs(at(11_100), Strict), Renewal::None, "while it cannot be reached");
+        assert_eq!(view.needs(at(12_000), Strict), Renewal::OnPath);
+    }
+
+    #[test]
+    fn a_lease_can_be_ended() {
+        let mut view = aged(0);
+        view.expire(Sequence::new(10));
+        assert_eq!(view.needs(at(10_000), Lease), Renewal::None, "it knows that much");
+        view.expire(Sequence::new(20));
+        assert_eq!((view.needs(at(10_000), Lease), view.certainty(at(10_000))), (Renewal::OnPath, Certainty::Unsure));
+        assert_eq!(view.renew(&news(10, &[15]), at(10_000), at(10_000)), Applied::Older, "a neighbour that knows less");
+        assert_eq!(view.certainty(at(10_000)), Certainty::Unsure);
+        assert_eq!(view.renew(&news(10, &[15, 20]), at(10_000), at(10_000)), Applied::Known);
+        assert_eq!((view.head(), view.certainty(at(10_000))), (Sequence::new(20), Certainty::Leased));
+    }
+
+    #[test]
+    fn a_clock_that_steps_back_does_not_prolong_a_lease() {
+        let mut view = aged(0);
+        assert_eq!((view.needs(at(5000), Lease), view.certainty(at(5000))), (Renewal::OnPath, Certainty::Unsure));
+        view.renew(&news(10, &[]), at(5000), at(5100));
+        assert_eq!((view.needs(at(5100), Lease), view.certainty(at(5100))), (Renewal::None, Certainty::Leased));
+    }
+
+    #[test]
+    fn an_older_answer_that_arrives_later_changes_nothing() {
+        let mut view = aged(0);
+        assert_eq!(view.renew(&news(0, &[5]), at(10_500), at(10_500)), Applied::Older);
+        assert_eq!(view.needs(at(11_100), Lease), Renewal::OffPath, "nor does it make the view younger");
+        view.renew(&news(10, &[]), at(9000), at(11_100));
+        assert_eq!(
+            view.needs(at(10_999), Lease),
+            Renewal::None,
+            "a moment before the known one neither makes it older"
+        );
+    }
+
+    #[test]
+    fn news_with_a_gap_are_not_taken_for_all() {
+        let mut view = aged(500);
+        assert_eq!(view.renew(&news(20, &[30]), at(10_000), at(10_000)), Applied::Gap);
+        assert_eq!((view.head(), knows(&view, 30)), (Sequence::new(10), false));
+        assert_eq!(view.needs(at(10_600), Lease), Renewal::OffPath, "the view is as old as it was");
+        assert_eq!(view.renew(&news(5, &[10, 30]), at(10_000), at(10_000)), Applied::Known);
+        assert_eq!((view.head(), knows(&view, 10), knows(&view, 30)), (Sequence::new(30), true, true));
+    }
+
+    #[test]
+    fn a_copy_makes_a_view_richer_and_not_surer() {
+        let mut view = View::default();
+        view.begin(at(0));
+        view.fail(at(800));
+        assert_eq!(view.learn(&news(0, &[10, 20])), Applied::Known);
+        assert_eq!(
+            (view.head(), knows(&view, 20), view.certainty(at(800))),
+            (Sequence::new(20), true, Certainty::Unsure)
+        );
+    }
+
+    #[test]
+    fn without_a_log_everything_stands() {
+        let mut view = View::default();
+        view.without_log();
+        assert_eq!((view.needs(at(0), Lease), view.certainty(at(0))), (Renewal::None, Certainty::Leased));
+    }
+
+    #[test]
+    fn a_log_that_was_begun_anew_covers_all_that_the_one_before_knew() {
+        let mut view = aged(0);
+        let anew = Sequence::new(5_000);
+        let reply =
+            News { head: anew, after: Sequence::NONE, forgotten: Highest::of(Strength::Hard, anew), records: vec![] };
+        assert_eq!(view.renew(&reply, at(10_000), at(10_000)), Applied::Known);
+        let subject = Subject { url: "https://h/", tags: &[], groups: &[], sequence: Sequence::new(4_999) };
+        assert_eq!(view.verdict(&subject), Verdict::Hard);
+        assert_eq!(view.verdict(&Subject { sequence: anew, ..subject }), Verdict::Standing);
+    }
+}

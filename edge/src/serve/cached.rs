@@ -1,0 +1,408 @@
+//! Answers from what is stored where it may, and else by the origin: asks the engine, the stores and the origin in order.
+
+use std::rc::Rc;
+use std::time::Duration;
+
+use http::{Method, StatusCode};
+
+use super::control::{self, Known};
+use super::flight::{ALONE_FOR, Crew, Flight, Landing, Question};
+use super::forward::{self, Way};
+use super::ours::{self, Cause};
+use super::stock::Stock;
+use super::stores::{Lookup, Stores};
+use super::visit::Visit;
+use crate::answer::Answer;
+use crate::cache::{
+    self, Arrival, Asked, Fetch, Found, Key, Plan, Specs, Standing, Status, Unkeyed, Why, content, invalidates,
+    is_unsafe, kept_for_get, outgoing, remove_for_us,
+};
+use crate::config::{CachePolicy, Invalidate};
+use crate::origin;
+use crate::platform::{Inbound, Outbound, Platform, Request, StoreError};
+use crate::time::Timestamp;
+
+/// A request that gets no answer from the flight that it waits for asks by itself, so long after the pool's own limit.
+const PATIENCE: Duration = Duration::from_millis(500);
+
+/// A request to a cached route.
+struct Ask<'request, P: Platform> {
+    way: &'request Way<'request>,
+    policy: &'request CachePolicy,
+    asked: Asked<'request>,
+    key: Key,
+    stores: Stores<'request, P>,
+    /// What the request carries, where its key is made of it.
+    body: Option<P::Body>,
+    trouble: Option<StoreError>,
+    /// Purges may be missing: the control log cannot be reached.
+    is_unsure: bool,
+}
+
+/// Answers a request to a route with a cache.
+pub(super) async fn answer<P, R>(visit: &Visit<'_, P, R>, way: &Way<'_>, policy: &CachePolicy) -> Answer<P::Body>
+where
+    P: Platform + 'static,
+    R: Request<Body = P::Body>,
+{
+    let target = way.target;
+    let (content, body) = match carried(visit, way, policy).await {
+        Ok(carried) => carried,
+        Err(cause) => return ours::error(visit, cause),
+    };
+    let asked = Asked {
+        method: visit.request.method(),
+        scheme: target.scheme,
+        authority: target.authority,
+        path: &target.path,
+        query: target.query,
+        headers: way.sent,
+        content,
+    };
+    let stores = Stores {
+        platform: visit.platform.as_ref(),
+        isolate: visit.isolate.as_ref(),
+        site: &way.site.settings.site.name,
+        policy,
+    };
+    match cache::key(&asked, policy) {
+        Ok(key) => keyed(visit, Ask { way, policy, asked, key, stores, body, trouble: None, is_unsure: false }).await,
+        Err(unkeyed) => bypass(visit, way, &stores, &asked, unkeyed, body).await,
+    }
+}
+
+/// What the request carries. Only what stands in a key is read; everything else is left a stream.
+async fn carried<P, R>(
+    visit: &Visit<'_, P, R>,
+    way: &Way<'_>,
+    policy: &CachePolicy,
+) -> Result<(cache::Content, Option<P::Body>), Cause>
+where
+    P: Platform,
+    R: Request<Body = P::Body>,
+{
+    let method = visit.request.method();
+    let Some(body) = visit.request.take_body() else { return Ok((cache::Content::None, None)) };
+    if !content::is_keyed(method, way.sent, policy) {
+        return Ok((cache::Content::Unkeyed, Some(body)));
+    }
+    let body = visit.platform.gather(body, content::LIMIT_BYTES as u64).await.map_err(|_| Cause::BadBody)?;
+    let content = match visit.platform.bytes(&body) {
+        Some(bytes) => content::read(method, way.sent, policy, &bytes),
+        None => cache::Content::Unkeyed,
+    };
+    Ok((content, Some(body)))
+}
+
+/// A request that the cache does not handle; but what it changes at the origin is not served from the stores any more.
+async fn bypass<P, R>(
+    visit: &Visit<'_, P, R>,
+    way: &Way<'_>,
+    stores: &Stores<'_, P>,
+    asked: &Asked<'_>,
+    unkeyed: Unkeyed,
+    body: Option<P::Body>,
+) -> Answer<P::Body>
+where
+    P: Platform + 'static,
+    R: Request<Body = P::Body>,
+{
+    let policy = stores.policy;
+    let sequence = control::head(visit).number();
+    let requested_at = visit.platform.now();
+    let mut outbound = forward::outbound(visit, way, body);
+    Fetch::unkeyed(unkeyed).apply(&mut outbound.headers);
+    let mut inbound = match forward::ask(visit, way, outbound).await {
+        Ok(inbound) => inbound,
+        Err(cause) => return ours::error(visit, cause),
+    };
+    let mut detail = unkeyed.word();
+    if is_unsafe(asked.method) {
+        let changed = invalidates(asked, policy, inbound.status, &inbound.headers);
+        for url in &changed.urls {
+            invalidate(stores, &Key::of_url(url.clone())).await;
+            detail = "invalidated";
+        }
+        if way.route.invalidate == Invalidate::Everywhere {
+            control::invalidate(visit, &cache::url(asked, policy), changed);
+        }
+        let received_at = visit.platform.now();
+        let Inbound { status, headers, .. } = &inbound;
+        let arrival = Arrival { status: *status, headers, requested_at, received_at, sequence };
+        if let Some((key, mut stored)) = kept_for_get(asked, policy, &arrival)
+            && let Some(body) = inbound.body.take()
+        {
+            let gathered = visit.platform.gather(body, content::LIMIT_BYTES as u64).await;
+            let Ok(body) = gathered else { return ours::error(visit, Cause::Unreachable) };
+            if visit.platform.length(&body).is_some_and(|length| stored.seal(length).is_ok()) {
+                let as_get = Asked { method: &Method::GET, content: cache::Content::None, ..*asked };
+                stores.keep(&key, &as_get, stored, body.clone(), received_at).await;
+            }
+            inbound.body = Some(body);
+        }
+    }
+    remove_for_us(&mut inbound.headers, policy);
+    let why = Fetch::unkeyed(unkeyed).why;
+    forward::pass_on(visit, inbound, |status| {
+        let said = Status { fwd_status: Some(status.as_u16()), ..Status::forwarded(why, None) };
+        said.detailed(detail).render(origin::PSEUDONYM)
+    })
+}
+
+/// Throws away what is stored under a key, and what is on its way there.
+async fn invalidate<P: Platform>(stores: &Stores<'_, P>, key: &Key) {
+    let names: Vec<String> = stores.isolate.flights.borrow().keys().cloned().collect();
+    for name in names
+        .iter()
+        .filter(|name| name.strip_prefix(key.text()).is_some_and(|rest| rest.is_empty() || rest.starts_with(' ')))
+    {
+        if let Some(flight) = stores.isolate.flights.borrow_mut().remove(name) {
+            flight.outdate();
+        }
+    }
+    stores.forget(key.text()).await;
+}
+
+async fn keyed<P, R>(visit: &Visit<'_, P, R>, mut ask: Ask<'_, P>) -> Answer<P::Body>
+where
+    P: Platform + 'static,
+    R: Request<Body = P::Body>,
+{
+    // Twice at most: whoever waited for an answer that was not for him may still find his own variant.
+    for may_wait in [true, false] {
+        let Lookup { specs, found, trouble } = visit.timed("cache", ask.stores.lookup(&ask.key, &ask.asked)).await;
+        ask.trouble = trouble;
+        let log = match &found {
+            Some(_) => control::current(visit, ask.policy.purge).await,
+            None => control::for_fetch(visit).await,
+        };
+        ask.is_unsure = found.is_some() && log.is_unsure();
+        let now = visit.platform.now();
+        let standing = found.as_ref().map(|(_, stock)| log.standing(ask.key.url(), &stock.stored));
+        let known = match (&found, standing) {
+            (Some((_, stock)), Some(standing)) => Found::Stored(&stock.stored, standing),
+            _ if specs.is_some() => Found::OtherVariants,
+            _ => Found::Nothing,
+        };
+        let plan = cache::plan(&ask.asked, ask.policy, known, now);
+        // What was purged is good for nothing, not even to be validated.
+        let found = found.filter(|_| standing != Some(Standing::Gone));
+        let found = if matches!(plan, Plan::Serve(_)) { found } else { ask.stores.settled(found).await };
+        let stock = found.as_ref().map(|(_, stock)| Rc::clone(stock));
+        let fetch = match (plan, &stock) {
+            (Plan::Serve(serve), Some(stock)) => {
+                let status = ask.noted(Status::hit(&serve, &ask.key));
+                match stock.answer(visit, ask.way, &serve, &status) {
+                    Some(answer) => return answer,
+                    None => Fetch::whole(Why::UriMiss),
+                }
+            }
+            (Plan::ServeAndRefresh(serve, fetch), Some(stock)) => {
+                let status = ask.noted(Status::hit(&serve, &ask.key));
+                if let Some(answer) = stock.answer(visit, ask.way, &serve, &status) {
+                    let name = ask.flight_name(found.as_ref(), specs.as_deref());
+                    if visit.isolate.flights.borrow().get(&name).is_none() {
+                        take_off(visit, &ask, &log, Some(name), fetch, found);
+                    }
+                    return answer;
+                }
+                Fetch::whole(Why::UriMiss)
+            }
+            (Plan::Refuse, _) => return refused(visit, &ask),
+            (Plan::Fetch(fetch), _) => fetch,
+            (Plan::Serve(_) | Plan::ServeAndRefresh(..), None) => Fetch::whole(Why::UriMiss),
+        };
+        if !fetch.may_be_shared() {
+            return as_asked(visit, &ask, &fetch).await;
+        }
+        let name = Some(ask.flight_name(found.as_ref(), specs.as_deref())).filter(|_| may_wait && ask.may_wait(now));
+        let known = name.as_ref().and_then(|name| visit.isolate.flights.borrow().get(name).cloned());
+        let leads = known.is_none();
+        let flight = known.unwrap_or_else(|| take_off(visit, &ask, &log, name, fetch.clone(), found));
+        let within = Duration::from_millis(ask.way.pool.timeout.answer_ms) + PATIENCE;
+        let landing = visit.timed("origin", flight.landed(within)).await;
+        let landed = Landed { flight: &flight, landing, leads, fetch: &fetch, stock, log: &log };
+        match after(visit, &ask, landed) {
+            Some(answer) => return answer,
+            None if leads => break,
+            None => {}
+        }
+    }
+    as_asked(visit, &ask, &Fetch::whole(Why::UriMiss)).await
+}
+
+/// What a request has that waited for a flight.
+struct Landed<'request, P: Platform> {
+    flight: &'request Flight<P>,
+    landing: Option<Rc<Landing<P>>>,
+    /// Whether this request began it.
+    leads: bool,
+    fetch: &'request Fetch,
+    /// What was stored before.
+    stock: Option<Rc<Stock<P>>>,
+    log: &'request Known,
+}
+
+/// How a flight answers one request; `None` where it does not.
+fn after<P, R>(visit: &Visit<'_, P, R>, ask: &Ask<'_, P>, landed: Landed<'_, P>) -> Option<Answer<P::Body>>
+where
+    P: Platform,
+    R: Request<Body = P::Body>,
+{
+    let Landed { flight, landing, leads, fetch, stock, log } = landed;
+    let now = visit.platform.now();
+    let said = |status: StatusCode| {
+        let said = Status::forwarded(fetch.why, Some(&ask.key));
+        ask.noted(Status { fwd_status: Some(status.as_u16()), collapsed: !leads, ..said })
+    };
+    let pass_on = |inbound: &mut Option<Inbound<P::Body>>, detail: &'static str| {
+        let mut inbound = inbound.take()?;
+        remove_for_us(&mut inbound.headers, ask.policy);
+        Some(forward::pass_on(visit, inbound, |status| said(status).detailed(detail).render(origin::PSEUDONYM)))
+    };
+    let Some(landing) = landing else { return leads.then(|| ours::error(visit, Cause::Timeout)) };
+    match &*landing {
+        Landing::Stocked { stock, status, sent } if leads => {
+            let said = Status { stored: true, ..said(*status) };
+            let Some(serve) = cache::answer(&ask.asked, &stock.stored, now) else {
+                // A part that is not the one that was asked for: it is what the origin has to say.
+                let inbound = Inbound { status: *status, headers: sent.clone(), body: stock.content.reader() };
+                return Some(forward::pass_on(visit, inbound, |_| said.render(origin::PSEUDONYM)));
+            };
+            let status = Status { ttl_s: Some(serve.ttl_s), ..said };
+            let own = |kind| stock.stored.for_asker(kind, sent, ask.policy);
+            stock.answer_with(visit, ask.way, &serve, &status, own)
+        }
+        // The flight began before a purge, and this request came after it.
+        Landing::Stocked { stock, .. } if log.standing(ask.key.url(), &stock.stored) != Standing::Valid => None,
+        Landing::Stocked { stock, status, .. } => {
+            let Question { method, headers, content } = &flight.leader;
+            let leader = Asked { method, headers, content: *content, ..ask.asked };
+            let serve = cache::share(&ask.asked, &leader, ask.policy, &stock.stored, now)?;
+            let status = Status { stored: true, ttl_s: Some(serve.ttl_s), ..said(*status) };
+            stock.answer(visit, ask.way, &serve, &status)
+        }
+        Landing::Alone { inbound, detail } if leads => pass_on(&mut inbound.borrow_mut(), detail),
+        Landing::Alone { .. } => None,
+        Landing::Failed { inbound, status, cause } => {
+            if let (Some(serve), Some(stock)) = (cache::failed(fetch), stock) {
+                let fwd_status = status.map(|status| status.as_u16());
+                let base = Status::forwarded(fetch.why, Some(&ask.key));
+                let status = Status { fwd_status, ttl_s: Some(serve.ttl_s), collapsed: !leads, ..base };
+                let status = serve.grounds.word().map_or(status, |word| status.detailed(word));
+                return stock.answer(visit, ask.way, serve, &status);
+            }
+            match status {
+                Some(_) if leads => pass_on(&mut inbound.borrow_mut(), "origin-fails"),
+                Some(_) => None,
+                None => Some(ours::error(visit, *cause)),
+            }
+        }
+    }
+}
+
+/// Starts a flight; without a name nobody else finds it.
+fn take_off<P, R>(
+    visit: &Visit<'_, P, R>,
+    ask: &Ask<'_, P>,
+    log: &Known,
+    name: Option<String>,
+    fetch: Fetch,
+    found: Option<(String, Rc<Stock<P>>)>,
+) -> Rc<Flight<P>>
+where
+    P: Platform + 'static,
+    R: Request<Body = P::Body>,
+{
+    let Ask { way, policy, asked, .. } = ask;
+    let crew = Crew {
+        platform: Rc::clone(visit.platform),
+        isolate: Rc::clone(visit.isolate),
+        site: Rc::clone(way.site),
+        policy: (*policy).clone(),
+        key: ask.key.clone(),
+        name,
+        scheme: asked.scheme.to_owned(),
+        authority: asked.authority.to_owned(),
+        path: asked.path.to_owned(),
+        query: asked.query.map(str::to_owned),
+        outbound: ask.outbound(visit),
+        origin_url: way.origin.url.clone(),
+        sequence: log.sequence().number(),
+        request_id: visit.id().to_owned(),
+    };
+    let leader = Question { method: asked.method.clone(), headers: asked.headers.clone(), content: asked.content };
+    crew.take_off(leader, fetch, found)
+}
+
+/// Hands the client's own question on: its conditions and ranges are the origin's to answer.
+async fn as_asked<P, R>(visit: &Visit<'_, P, R>, ask: &Ask<'_, P>, fetch: &Fetch) -> Answer<P::Body>
+where
+    P: Platform,
+    R: Request<Body = P::Body>,
+{
+    match forward::ask(visit, ask.way, ask.outbound(visit)).await {
+        Ok(mut inbound) => {
+            remove_for_us(&mut inbound.headers, ask.policy);
+            forward::pass_on(visit, inbound, |status| {
+                let said = Status::forwarded(fetch.why, Some(&ask.key));
+                ask.noted(Status { fwd_status: Some(status.as_u16()), ..said }).render(origin::PSEUDONYM)
+            })
+        }
+        Err(cause) => ours::error(visit, cause),
+    }
+}
+
+fn refused<P, R>(visit: &Visit<'_, P, R>, ask: &Ask<'_, P>) -> Answer<P::Body>
+where
+    P: Platform,
+    R: Request<Body = P::Body>,
+{
+    let mut answer = ours::error(visit, Cause::OnlyIfCached);
+    let status = Status::ours(Cause::OnlyIfCached.token(), Some(&ask.key));
+    answer.headers.insert("cache-status", ask.noted(status).render(origin::PSEUDONYM));
+    answer
+}
+
+impl<P: Platform> Ask<'_, P> {
+    /// The request that leaves where nothing is stored.
+    fn outbound<R>(&self, visit: &Visit<'_, P, R>) -> Outbound<P::Body>
+    where
+        R: Request<Body = P::Body>,
+    {
+        let mut outbound = forward::outbound(visit, self.way, self.body.clone());
+        if let Some((url, _)) = outbound.url.split_once('?') {
+            let query = cache::forwarded_query(self.asked.query, self.policy);
+            outbound.url = query.map_or(url.to_owned(), |query| format!("{url}?{query}"));
+        }
+        outgoing(&mut outbound.headers, self.policy);
+        outbound
+    }
+
+    /// Where others find the flight: the variant that it is for, as far as that is known. HEAD brings nothing to share.
+    fn flight_name(&self, found: Option<&(String, Rc<Stock<P>>)>, specs: Option<&Specs>) -> String {
+        let variant = match (found, specs) {
+            (Some((variant, _)), _) => Some(variant.clone()),
+            (None, Some(specs)) => specs.candidates(&self.key, &self.asked, self.policy).into_iter().next(),
+            (None, None) => None,
+        };
+        let variant = variant.unwrap_or_else(|| self.key.text().to_owned());
+        if *self.asked.method == Method::HEAD { format!("{variant} HEAD") } else { variant }
+    }
+
+    /// Whether the request may wait for another's answer, and others for its own.
+    fn may_wait(&self, now: Timestamp) -> bool {
+        let alone = self.stores.isolate.alone.borrow().get(self.key.text());
+        let is_alone = alone.is_some_and(|since| now.since(since) < ALONE_FOR);
+        !is_alone && !self.asked.wants_nothing_kept()
+    }
+
+    /// The status, with a word on what did not work.
+    fn noted<'key>(&self, status: Status<'key>) -> Status<'key> {
+        match self.trouble {
+            Some(_) => status.detailed("store-unreachable"),
+            None if self.is_unsure => status.detailed("control-log-unreachable"),
+            None => status,
+        }
+    }
+}

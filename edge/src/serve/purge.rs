@@ -1,0 +1,234 @@
+//! `/.rimward/purge`: what whoever holds its secret may purge, and ask of what came of it.
+
+use std::time::Duration;
+
+use http::header::{ALLOW, AUTHORIZATION, RETRY_AFTER, WWW_AUTHENTICATE};
+use http::{HeaderMap, HeaderValue, Method, StatusCode};
+use serde_json::{Value, json};
+
+use super::control;
+use super::ours::{self, Cause};
+use super::site::Site;
+use super::visit::Visit;
+use crate::answer::Answer;
+use crate::cache::{self, Asked, Content};
+use crate::config::PurgeCheck;
+use crate::control::ledger::RECORD;
+use crate::control::message::{Append, Appended, Command, Reply};
+use crate::control::record::Kind;
+use crate::control::request::{self, Here};
+use crate::control::view::LEASE;
+use crate::control::zone;
+use crate::guard::client;
+use crate::guard::secret::{self, Pass, Scope};
+use crate::guard::target::Target;
+use crate::platform::{Platform, Request};
+use crate::route;
+
+/// How long whoever purges waits for the log.
+const WITHIN: Duration = Duration::from_secs(10);
+
+/// Answers a request below `/.rimward/purge`.
+pub(super) async fn answer<P, R>(visit: &Visit<'_, P, R>, site: &Site, target: &Target<'_>) -> Answer<P::Body>
+where
+    P: Platform + 'static,
+    R: Request<Body = P::Body>,
+{
+    if let Some(refusal) = turned_away(visit, site, Scope::Purge) {
+        return refusal;
+    }
+    let (methods, command) = match target.path.as_ref() {
+        "/.rimward/purge" if is_read(visit.request.method()) => return known(visit).await,
+        "/.rimward/purge" => ("GET, HEAD, POST", None),
+        "/.rimward/purge/failed" => ("GET, HEAD", Some(Command::Failed)),
+        "/.rimward/purge/replay" => ("POST", Some(Command::Replay)),
+        _ => return ours::error(visit, Cause::NotFound),
+    };
+    if !methods.split(", ").any(|method| method == visit.request.method().as_str()) {
+        let mut answer =
+            ours::problem(visit, StatusCode::METHOD_NOT_ALLOWED, "method", &format!("Only {methods} here."));
+        answer.headers.insert(ALLOW, HeaderValue::from_static(methods));
+        return answer;
+    }
+    let command = match command {
+        Some(command) => command,
+        None => match read(visit, site, target).await {
+            Ok(append) => Command::Append(append),
+            Err(refusal) => return refusal,
+        },
+    };
+    let reply = visit.timed("log", control::ask(visit.platform.as_ref(), &command, WITHIN)).await;
+    let reply = match reply {
+        Ok(reply) => reply,
+        Err(error) => {
+            visit.log(&format!("nothing was purged: {error}"));
+            return ours::problem(
+                visit,
+                StatusCode::SERVICE_UNAVAILABLE,
+                "control-log-unreachable",
+                &format!("Nothing was purged: {error}."),
+            );
+        }
+    };
+    if let Reply::Appended(appended) = &reply {
+        // Whoever purges sees it at once, where the next request comes to the same isolate.
+        control::expire(&visit.isolate.lease, appended.sequence);
+    }
+    told(visit, &command, reply)
+}
+
+fn is_read(method: &Method) -> bool {
+    matches!(*method, Method::GET | Method::HEAD)
+}
+
+/// How much of the log is known where this request arrived: a purge whose place is not past it is seen here.
+async fn known<P, R>(visit: &Visit<'_, P, R>) -> Answer<P::Body>
+where
+    P: Platform + 'static,
+    R: Request<Body = P::Body>,
+{
+    let known = control::current(visit, PurgeCheck::Lease).await;
+    say(&json!({ "sequence": known.sequence(), "sure": !known.is_unsure() }))
+}
+
+/// What the log said, for whoever asked.
+fn told<P, R>(visit: &Visit<'_, P, R>, command: &Command, reply: Reply) -> Answer<P::Body>
+where
+    P: Platform,
+    R: Request<Body = P::Body>,
+{
+    match reply {
+        Reply::Appended(appended) => {
+            let calls = if let Command::Append(append) = command { append.calls.len() } else { 0 };
+            say(&appended_json(&appended, calls))
+        }
+        Reply::Failed(work) => say(&json!(work)),
+        Reply::Replayed(count) => say(&json!({ "replayed": count })),
+        Reply::KeyTaken => {
+            ours::problem(visit, StatusCode::CONFLICT, "key-taken", "`key` stands for another purge already.")
+        }
+        Reply::TooMuch => too_large(visit),
+        Reply::News(_) => {
+            ours::problem(visit, StatusCode::BAD_GATEWAY, "control-log", "The control log answered something else.")
+        }
+    }
+}
+
+fn appended_json(appended: &Appended, calls: usize) -> Value {
+    json!({
+        "sequence": appended.sequence,
+        "again": appended.again,
+        // From now on; by then no isolate goes by what it knew before.
+        "settles_in_ms": u64::try_from(appended.settles_in.as_millis()).unwrap_or(u64::MAX),
+        "settled_at_ms": appended.made_at.plus(LEASE),
+        "zone_calls": calls,
+    })
+}
+
+/// The purge that a request asks for.
+async fn read<P, R>(visit: &Visit<'_, P, R>, site: &Site, target: &Target<'_>) -> Result<Append, Answer<P::Body>>
+where
+    P: Platform,
+    R: Request<Body = P::Body>,
+{
+    let media_type = visit.request.header("content-type").unwrap_or_default();
+    if !media_type.split(';').next().unwrap_or_default().trim().eq_ignore_ascii_case("application/json") {
+        let sentence = "A purge is `application/json`.";
+        return Err(ours::problem(visit, StatusCode::UNSUPPORTED_MEDIA_TYPE, "media-type", sentence));
+    }
+    let bytes = match visit.request.take_body() {
+        Some(body) => visit.platform.gather(body, request::BODY_BYTES).await,
+        None => Ok(visit.platform.body(Vec::new())),
+    };
+    let bytes = match bytes.map(|body| visit.platform.bytes(&body)) {
+        Ok(Some(bytes)) if bytes.len() as u64 <= request::BODY_BYTES => bytes,
+        Ok(_) => return Err(too_large(visit)),
+        Err(_) => return Err(ours::problem(visit, StatusCode::BAD_REQUEST, "body", "The body broke off.")),
+    };
+    let spell_query = |path: &str, query: &str| spell_query(site, target, path, query);
+    let here = Here { scheme: target.scheme, authority: target.authority, spell_query: &spell_query };
+    let request = match request::Request::parse(&bytes, here) {
+        Ok(request) => request,
+        Err(request::BadRequest::TooMany) => return Err(too_large(visit)),
+        Err(error) => return Err(ours::problem(visit, StatusCode::BAD_REQUEST, "bad-purge", &format!("{error}."))),
+    };
+    let zone = visit.platform.variable(zone::ID_VARIABLE).filter(|zone| !zone.is_empty());
+    let hosts = &site.settings.site.hosts;
+    let calls = zone.map(|zone| zone::calls(&request.purge, &zone, hosts)).unwrap_or_default();
+    Ok(Append { kind: Kind::Purge(request.purge), key: request.key, calls })
+}
+
+/// A query as the URL of what is stored for that path has it: by the policy of the path's route.
+fn spell_query(site: &Site, target: &Target<'_>, path: &str, query: &str) -> Option<String> {
+    let route = route::choose(&site.settings.routes, path);
+    let policy = route.and_then(|route| site.settings.caches.get(route.cache.as_deref()?));
+    let headers = HeaderMap::new();
+    let asked = Asked {
+        method: &Method::GET,
+        scheme: target.scheme,
+        authority: target.authority,
+        path,
+        query: Some(query),
+        headers: &headers,
+        content: Content::None,
+    };
+    let Some(policy) = policy else { return Some(query.to_owned()) };
+    cache::url(&asked, policy).split_once('?').map(|(_, query)| query.to_owned())
+}
+
+/// The answer to a request that does not hold the secret of a scope; `None`: it does.
+fn turned_away<P, R>(visit: &Visit<'_, P, R>, site: &Site, scope: Scope) -> Option<Answer<P::Body>>
+where
+    P: Platform,
+    R: Request<Body = P::Body>,
+{
+    let secrets = scope.names().map(|name| visit.platform.variable(name));
+    if secrets.iter().flatten().any(|secret| !secret.is_empty() && secret.len() < secret::SECRET_BYTES) {
+        let names = scope.names().join("`, `");
+        visit.log(&format!("a secret (`{names}`) is shorter than {} bytes: it counts as none", secret::SECRET_BYTES));
+    }
+    let pass = secret::check(visit.request.header(AUTHORIZATION.as_str()).as_deref(), &secrets);
+    if pass == Pass::Closed {
+        return Some(ours::error(visit, Cause::NotFound));
+    }
+    let now = visit.platform.now();
+    let field = |name: &str| visit.request.header(name);
+    let client = client::identify(&site.client_address, visit.request.peer_address().as_deref(), &field).address;
+    // Whoever guesses too often is not told when one guess is right.
+    let muted = visit.isolate.failures.borrow().muted(client, now);
+    if let Some(left) = muted {
+        let sentence = "Too many requests without the right secret.";
+        let mut answer = ours::problem(visit, StatusCode::TOO_MANY_REQUESTS, "secret", sentence);
+        answer.headers.insert(RETRY_AFTER, HeaderValue::from(left.as_secs() + 1));
+        return Some(answer);
+    }
+    if pass == Pass::Granted {
+        return None;
+    }
+    visit.isolate.failures.borrow_mut().count(client, now);
+    visit.log("refused: no secret, or not the right one");
+    let sentence = "`Authorization` does not hold the secret.";
+    let mut answer = ours::problem(visit, StatusCode::UNAUTHORIZED, "secret", sentence);
+    answer.headers.insert(WWW_AUTHENTICATE, HeaderValue::from_static("Bearer realm=\"rimward\""));
+    Some(answer)
+}
+
+fn too_large<P, R>(visit: &Visit<'_, P, R>) -> Answer<P::Body>
+where
+    P: Platform,
+    R: Request<Body = P::Body>,
+{
+    let sentence = format!(
+        "One purge names at most {} things, of {} bytes together, in a body of {} bytes.",
+        RECORD.selectors,
+        RECORD.text_bytes,
+        request::BODY_BYTES
+    );
+    ours::problem(visit, StatusCode::PAYLOAD_TOO_LARGE, "too-large", &sentence)
+}
+
+fn say<B>(value: &Value) -> Answer<B> {
+    let mut answer = Answer::text(StatusCode::OK, format!("{value}\n"));
+    answer.headers = ours::head("purge", "application/json");
+    answer
+}

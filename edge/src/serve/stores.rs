@@ -1,0 +1,230 @@
+//! Where stored responses are kept, one store behind the other: the isolate's memory, the data centre's cache, and for
+//! policies that say so the store of every location. What is in one and not in another is invisible but for speed.
+
+use std::cell::Cell;
+use std::rc::Rc;
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+use super::Isolate;
+use super::stock::{Content, Stock};
+use crate::cache::{Asked, Key, Spec, Specs, Stored};
+use crate::config::{CachePolicy, PERSIST_FROM_S};
+use crate::platform::{Kept, Platform, Store, StoreError};
+use crate::release::verify::hexadecimal_sha256;
+use crate::time::Timestamp;
+
+/// The list of a key's specs outlives its variants.
+const SPECS_KEPT: Duration = Duration::from_hours(7 * 24);
+/// A head that takes more than this, as an envelope, is kept in memory alone: the platform bounds what a field may hold.
+const ENVELOPE_LIMIT_BYTES: usize = 64 * 1024;
+
+/// What the stores have for a request.
+pub(super) struct Lookup<P: Platform> {
+    /// The specs of the key's responses, where any are known.
+    pub(super) specs: Option<Rc<Specs>>,
+    /// The key of the variant, and what is stored under it.
+    pub(super) found: Option<(String, Rc<Stock<P>>)>,
+    /// A store that could not be asked.
+    pub(super) trouble: Option<StoreError>,
+}
+
+/// What lies under a key in a store: the list of specs under the key itself, a response under that of a variant. The
+/// response without any spec lies beside the list.
+#[derive(Serialize, Deserialize)]
+struct Envelope {
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    specs: Option<Specs>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    stored: Option<Stored>,
+}
+
+/// The stores as one request sees them.
+pub(super) struct Stores<'world, P: Platform> {
+    pub(super) platform: &'world P,
+    pub(super) isolate: &'world Isolate<P>,
+    /// `[site] name`: sites of one account share the data centre's cache.
+    pub(super) site: &'world str,
+    pub(super) policy: &'world CachePolicy,
+}
+
+impl<P: Platform> Stores<'_, P> {
+    /// Looks a request up.
+    pub(super) async fn lookup(&self, key: &Key, asked: &Asked<'_>) -> Lookup<P> {
+        let mut lookup = Lookup { specs: self.isolate.specs.borrow().get(key.text()), found: None, trouble: None };
+        if let Some(specs) = &lookup.specs {
+            for variant in specs.candidates(key, asked, self.policy) {
+                if let Some(stock) = self.isolate.stocks.borrow().get(&variant) {
+                    lookup.found = Some((variant, stock));
+                    return lookup;
+                }
+            }
+        }
+        for store in [Store::DataCentre, Store::Everywhere] {
+            if store == Store::Everywhere && !self.policy.persist {
+                continue;
+            }
+            match self.lookup_in(store, key, asked, &mut lookup).await {
+                Ok(true) => break,
+                Ok(false) | Err(StoreError::Absent) => {}
+                Err(error) => lookup.trouble = Some(error),
+            }
+        }
+        lookup
+    }
+
+    /// Looks into one store; says whether it had the response.
+    async fn lookup_in(
+        &self,
+        store: Store,
+        key: &Key,
+        asked: &Asked<'_>,
+        lookup: &mut Lookup<P>,
+    ) -> Result<bool, StoreError> {
+        let specs = if let Some(specs) = &lookup.specs {
+            Rc::clone(specs)
+        } else {
+            let Some((envelope, body)) = self.read(store, key.text()).await? else { return Ok(false) };
+            let Some(specs) = envelope.specs.map(Rc::new) else { return Ok(false) };
+            self.remember_specs(key, &specs);
+            lookup.specs = Some(Rc::clone(&specs));
+            let is_without_spec = specs.iter().next().is_some_and(Spec::is_empty);
+            if let Some(stored) = envelope.stored.filter(|_| is_without_spec) {
+                lookup.found = self.fetched(key.text(), stored, body).await;
+                return Ok(lookup.found.is_some());
+            }
+            specs
+        };
+        for variant in specs.candidates(key, asked, self.policy) {
+            let Some((Envelope { stored: Some(stored), .. }, body)) = self.read(store, &variant).await? else {
+                continue;
+            };
+            lookup.found = self.fetched(&variant, stored, body).await;
+            return Ok(lookup.found.is_some());
+        }
+        Ok(false)
+    }
+
+    /// What a store has just given: what is asked for once is passed on, and a place in memory is for what is asked for
+    /// again.
+    async fn fetched(&self, variant: &str, stored: Stored, body: P::Body) -> Option<(String, Rc<Stock<P>>)> {
+        if self.isolate.seen.borrow().get(variant).is_none() {
+            self.isolate.seen.borrow_mut().insert(variant, (), 0);
+            return Some((variant.to_owned(), Rc::new(Stock::new(stored, Content::Streaming(Cell::new(Some(body)))))));
+        }
+        let body = self.at_hand(body).await?;
+        Some(self.remember(variant, stored, body))
+    }
+
+    async fn at_hand(&self, body: P::Body) -> Option<P::Body> {
+        let body = self.platform.gather(body, u64::MAX).await.ok()?;
+        self.platform.length(&body).is_some().then_some(body)
+    }
+
+    /// The same response with its body at hand, for more than one answer.
+    pub(super) async fn settled(&self, found: Option<(String, Rc<Stock<P>>)>) -> Option<(String, Rc<Stock<P>>)> {
+        let (variant, stock) = found?;
+        let Content::Streaming(body) = &stock.content else { return Some((variant, stock)) };
+        let body = self.at_hand(body.take()?).await?;
+        Some(self.remember(&variant, stock.stored.clone(), body))
+    }
+
+    async fn read(&self, store: Store, key: &str) -> Result<Option<(Envelope, P::Body)>, StoreError> {
+        let Some(kept) = self.platform.kept(store, &self.place(key)).await? else { return Ok(None) };
+        let Kept { envelope, body, length } = kept;
+        // Of another version, or cut short: as if it were not there.
+        let Ok(envelope) = serde_json::from_str::<Envelope>(&envelope) else { return Ok(None) };
+        let is_whole = |stored: &Stored| stored.announced() == Some(length);
+        let is_sound = envelope.stored.as_ref().is_none_or(|stored| stored.is_current() && is_whole(stored));
+        Ok(is_sound.then_some((envelope, body)))
+    }
+
+    fn remember(&self, variant: &str, stored: Stored, body: P::Body) -> (String, Rc<Stock<P>>) {
+        let bytes = self.platform.length(&body).unwrap_or(u64::MAX);
+        let stock = Rc::new(Stock::new(stored, Content::AtHand(body)));
+        self.isolate.stocks.borrow_mut().insert(variant, Rc::clone(&stock), bytes);
+        (variant.to_owned(), stock)
+    }
+
+    fn remember_specs(&self, key: &Key, specs: &Rc<Specs>) {
+        let bytes: usize = specs.iter().flat_map(Spec::names).map(String::len).sum();
+        self.isolate.specs.borrow_mut().insert(key.text(), Rc::clone(specs), bytes as u64);
+    }
+
+    /// Keeps a response whose body is at hand, in every store where it belongs. Returns it as it is kept in memory.
+    pub(super) async fn keep(&self, key: &Key, asked: &Asked<'_>, stored: Stored, body: P::Body, now: Timestamp) {
+        let known = self.isolate.specs.borrow().get(key.text());
+        let mut specs = known.as_deref().cloned().unwrap_or_else(|| Specs::new(now));
+        let is_new = specs.put(&stored, asked, self.policy);
+        let specs = Rc::new(specs);
+        self.remember_specs(key, &specs);
+        let variant = specs.variant(key, &stored.spec, asked, self.policy);
+        let retention = Duration::from_secs(stored.retention_s(self.policy, now));
+        let is_lasting = stored.lifetime_s.saturating_sub(stored.age_s(now)) >= PERSIST_FROM_S;
+        let has_spec = !stored.spec.is_empty();
+        self.remember(&variant, stored.clone(), body.clone());
+
+        let everywhere = self.policy.persist && is_lasting;
+        for store in [Store::DataCentre, Store::Everywhere] {
+            if store == Store::Everywhere && !everywhere {
+                continue;
+            }
+            if has_spec && is_new {
+                let envelope = Envelope { specs: Some((*specs).clone()), stored: None };
+                self.write(store, key.text(), &envelope, self.platform.body(Vec::new()), SPECS_KEPT).await;
+            }
+            let of_key = (!has_spec).then(|| (*specs).clone());
+            let envelope = Envelope { specs: of_key, stored: Some(stored.clone()) };
+            self.write(store, &variant, &envelope, body.clone(), retention).await;
+        }
+    }
+
+    async fn write(&self, store: Store, key: &str, envelope: &Envelope, body: P::Body, retention: Duration) {
+        let envelope = ascii(&serde_json::to_string(envelope).expect("plain data"));
+        if envelope.len() > ENVELOPE_LIMIT_BYTES {
+            return;
+        }
+        let length = self.platform.length(&body).unwrap_or_default();
+        match self.platform.keep(store, &self.place(key), Kept { envelope, body, length }, retention).await {
+            Ok(()) | Err(StoreError::Absent) => {}
+            Err(error) => self.platform.log(&format!("could not keep `{key}` in {store:?}: {error}")),
+        }
+    }
+
+    /// Forgets everything under a key, whatever its variants: their keys hold when their list was begun.
+    pub(super) async fn forget(&self, key: &str) {
+        self.isolate.specs.borrow_mut().remove(key);
+        self.isolate.stocks.borrow_mut().remove(key);
+        for store in [Store::DataCentre, Store::Everywhere] {
+            if store == Store::Everywhere && !self.policy.persist {
+                continue;
+            }
+            match self.platform.forget(store, &self.place(key)).await {
+                Ok(()) | Err(StoreError::Absent) => {}
+                Err(error) => self.platform.log(&format!("could not forget `{key}` in {store:?}: {error}")),
+            }
+        }
+    }
+
+    /// Where a key lies: a digest, so that whoever asks chooses neither its length nor its characters.
+    fn place(&self, key: &str) -> String {
+        hexadecimal_sha256(format!("{}\n{key}", self.site).as_bytes())
+    }
+}
+
+/// JSON in visible ASCII: fields of HTTP hold no more.
+fn ascii(json: &str) -> String {
+    use std::fmt::Write as _;
+    let mut text = String::with_capacity(json.len());
+    for c in json.chars() {
+        if c.is_ascii() {
+            text.push(c);
+        } else {
+            for unit in c.encode_utf16(&mut [0; 2]) {
+                write!(text, "\\u{unit:04x}").expect("a string takes whatever is written");
+            }
+        }
+    }
+    text
+}

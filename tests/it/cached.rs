@@ -1,0 +1,270 @@
+//! Routes with a cache: whole requests in the world in memory.
+
+#![allow(clippy::unwrap_used, reason = "a test may fail by a panic")]
+
+use std::rc::Rc;
+use std::time::Duration;
+
+use rimward_edge::platform::FetchError;
+use serde_json::{Value, json};
+
+use crate::world::{Folder, Seen, Sent, Served, get, settings, site};
+
+/// A site whose `/api/*` is cached by a policy with these members.
+fn cached(policy: &Value) -> Served {
+    let changes = json!({
+        "caches": { "api": policy },
+        "routes": [{ "path": "/api/*", "pool": "api", "cache": "api" }],
+    });
+    site(&settings(changes), &Folder::new("r1", "/"))
+}
+
+/// Another isolate of the same data centre.
+fn elsewhere(served: &Served) -> Served {
+    Served { world: Rc::clone(&served.world), isolate: Rc::default() }
+}
+
+fn seconds(seconds: u64) -> Duration {
+    Duration::from_secs(seconds)
+}
+
+/// How often the origin was asked.
+fn asked(served: &Served) -> usize {
+    served.world.asked_of_origins.borrow().len()
+}
+
+#[track_caller]
+fn says(seen: &Seen, status: u16, body: &str, cache_status: &str) {
+    let found = seen.field("cache-status");
+    assert_eq!((seen.status, seen.text().as_str()), (status, body), "{found}");
+    let members: Vec<&str> = cache_status.split("; ").collect();
+    for member in members {
+        let is_there = found.split("; ").any(|part| part == member);
+        assert!(is_there, "no `{member}` in `{found}`");
+    }
+}
+
+#[test]
+fn what_is_fresh_is_asked_for_once() {
+    let served = cached(&json!({}));
+    served.origin_says(200, &[("cache-control", "max-age=60"), ("etag", "\"a\"")], Some("one"));
+    let first = served.get("/api/x?b=2&a=1");
+    says(&first, 200, "one", "rimward; fwd=uri-miss; fwd-status=200; stored");
+    served.world.pass(seconds(10));
+    let second = served.get("/api/x?a=1&b=2");
+    says(&second, 200, "one", "rimward; hit; ttl=50");
+    assert_eq!((second.field("age"), second.field("etag")), ("10".into(), "\"a\"".into()));
+    assert_eq!(asked(&served), 1);
+
+    let known = served.ask(&get("/api/x?a=1&b=2").with("if-none-match", "W/\"a\", \"b\""));
+    says(&known, 304, "", "hit");
+    let part = served.ask(&get("/api/x?a=1&b=2").with("range", "bytes=1-"));
+    says(&part, 206, "ne", "hit");
+    assert_eq!(part.field("content-range"), "bytes 1-2/3");
+    let beyond = served.ask(&get("/api/x?a=1&b=2").with("range", "bytes=9-"));
+    assert_eq!((beyond.status, beyond.field("content-range")), (416, "bytes */3".into()));
+    let head = served.ask(&Sent::new("HEAD", "/api/x?a=1&b=2"));
+    says(&head, 200, "", "hit");
+    assert_eq!(head.field("content-length"), "3");
+    assert_eq!(asked(&served), 1);
+}
+
+#[test]
+fn several_ranges_are_cut_from_what_is_stored() {
+    let served = cached(&json!({}));
+    let body: String = ('a'..='z').cycle().take(1000).collect();
+    served.origin_says(200, &[("cache-control", "max-age=60"), ("content-type", "text/plain")], Some(&body));
+    served.get("/api/x");
+    let parts = served.ask(&get("/api/x").with("range", "bytes=0-2,-2"));
+    assert!(parts.status == 206 && parts.field("content-type").starts_with("multipart/byteranges"), "{parts:?}");
+    for piece in ["Content-Range: bytes 0-2/1000\r\n\r\nabc\r\n", "Content-Range: bytes 998-999/1000\r\n\r\nkl\r\n"] {
+        assert!(parts.text().contains(piece), "no {piece:?} in {:?}", parts.text());
+    }
+}
+
+#[test]
+fn what_is_stale_is_validated_and_keeps_its_bytes() {
+    let served = cached(&json!({}));
+    served.origin_says(200, &[("cache-control", "max-age=5"), ("etag", "\"a\"")], Some("one"));
+    served.get("/api/x");
+    served.world.pass(seconds(6));
+    served.origin_says(304, &[("cache-control", "max-age=50"), ("etag", "\"a\""), ("x-new", "1")], None);
+    let validated = served.get("/api/x");
+    says(&validated, 200, "one", "fwd=stale; fwd-status=304; stored");
+    assert_eq!(validated.field("x-new"), "1");
+    assert_eq!(served.asked_of_origin().headers["if-none-match"], "\"a\"");
+    served.world.pass(seconds(40));
+    says(&served.get("/api/x"), 200, "one", "hit");
+    served.world.pass(seconds(20));
+    served.origin_says(200, &[("cache-control", "max-age=5"), ("etag", "\"b\"")], Some("two"));
+    says(&served.get("/api/x"), 200, "two", "fwd=stale; fwd-status=200; stored");
+    says(&served.get("/api/x"), 200, "two", "hit");
+}
+
+#[test]
+fn variants_are_told_apart_and_an_uncacheable_one_blocks_nobody() {
+    let served = cached(&json!({ "vary": { "accept-language": ["de", "en"] } }));
+    let answer = [("cache-control", "max-age=60"), ("vary", "accept-language")];
+    let ask = |language: &str| served.ask(&get("/api/x").with("accept-language", language));
+    served.origin_says(200, &answer, Some("hallo"));
+    says(&ask("de-CH,de;q=0.9"), 200, "hallo", "fwd=uri-miss");
+    assert_eq!(served.asked_of_origin().headers["accept-language"], "de");
+    served.origin_says(200, &answer, Some("hello"));
+    says(&ask("en-GB"), 200, "hello", "fwd=vary-miss");
+    says(&ask("de"), 200, "hallo", "hit");
+    says(&ask("en"), 200, "hello", "hit");
+    served.origin_says(200, &[("cache-control", "no-store"), ("vary", "accept-language")], Some("?"));
+    says(&served.get("/api/x"), 200, "?", "fwd=vary-miss; detail=no-store");
+    says(&ask("de"), 200, "hallo", "hit");
+}
+
+#[test]
+fn a_stale_answer_is_served_while_it_is_refreshed_and_while_the_origin_fails() {
+    let served = cached(&json!({ "stale_while_revalidate_s": 10, "stale_if_error_s": 100 }));
+    served.origin_says(200, &[("cache-control", "max-age=5")], Some("one"));
+    served.get("/api/x");
+    served.world.pass(seconds(6));
+    served.origin_says(200, &[("cache-control", "max-age=5")], Some("two"));
+    says(&served.get("/api/x"), 200, "one", "hit; ttl=-1; detail=stale-while-revalidate");
+    says(&served.get("/api/x"), 200, "two", "hit; ttl=5");
+    served.world.pass(seconds(50));
+    served.origin_fails(FetchError::Unreachable("refused".into()));
+    says(&served.get("/api/x"), 200, "two", "fwd=stale; detail=stale-if-error");
+    served.origin_says(503, &[], Some("sorry"));
+    says(&served.get("/api/x"), 200, "two", "fwd=stale; fwd-status=503; detail=stale-if-error");
+    served.world.pass(seconds(100));
+    served.origin_says(503, &[], Some("sorry"));
+    says(&served.get("/api/x"), 503, "sorry", "fwd=stale; fwd-status=503");
+    served.origin_fails(FetchError::Timeout(seconds(1)));
+    assert_eq!(served.get("/api/x").status, 504);
+}
+
+#[test]
+fn a_refresh_that_fails_leaves_what_is_stored_alone() {
+    let served = cached(&json!({ "stale_while_revalidate_s": 1000 }));
+    served.origin_says(200, &[("cache-control", "max-age=5")], Some("one"));
+    served.get("/api/x");
+    served.world.pass(seconds(6));
+    served.origin_fails(FetchError::Unreachable("refused".into()));
+    says(&served.get("/api/x"), 200, "one", "hit");
+    served.origin_says(500, &[], Some("broken"));
+    says(&served.get("/api/x"), 200, "one", "hit");
+    served.origin_says(200, &[("cache-control", "max-age=5")], Some("two"));
+    says(&served.get("/api/x"), 200, "one", "hit");
+    says(&served.get("/api/x"), 200, "two", "hit; ttl=5");
+}
+
+#[test]
+fn an_unsafe_method_throws_away_what_it_changes() {
+    let served = cached(&json!({}));
+    let fresh = [("cache-control", "max-age=60")];
+    for path in ["/api/x", "/api/y", "/api/z"] {
+        served.origin_says(200, &fresh, Some("one"));
+        served.get(path);
+    }
+    served.origin_says(201, &[("location", "/api/y")], Some("made"));
+    says(&served.ask(&Sent::new("POST", "/api/x").with_body("new")), 201, "made", "fwd=method; detail=invalidated");
+    served.origin_says(200, &fresh, Some("two"));
+    says(&served.get("/api/x"), 200, "two", "fwd=uri-miss");
+    served.origin_says(200, &fresh, Some("two"));
+    says(&served.get("/api/y"), 200, "two", "fwd=uri-miss");
+    says(&served.get("/api/z"), 200, "one", "hit");
+    served.origin_says(500, &[], Some("broken"));
+    served.ask(&Sent::new("DELETE", "/api/z"));
+    says(&served.get("/api/z"), 200, "one", "hit");
+}
+
+#[test]
+fn nothing_private_is_shared() {
+    let served = cached(&json!({ "default_freshness_s": 60, "ignore_cookies": ["_ga*"] }));
+    let never: [&[(&str, &str)]; 4] = [
+        &[("cache-control", "private, max-age=60")],
+        &[("cache-control", "max-age=60"), ("cache-control", "NO-STORE")],
+        &[("set-cookie", "id=1")],
+        &[("vary", "*"), ("cache-control", "max-age=60")],
+    ];
+    for headers in never {
+        for body in ["mine", "yours"] {
+            served.origin_says(200, headers, Some(body));
+            let seen = served.get("/api/x");
+            assert_eq!(seen.text(), body, "{headers:?}");
+            assert!(!seen.field("cache-status").contains("stored"), "{headers:?}");
+        }
+    }
+    served.origin_says(200, &[], Some("mine"));
+    served.ask(&get("/api/y").with("cookie", "session=1"));
+    served.origin_says(200, &[], Some("everybody's"));
+    says(&served.ask(&get("/api/y").with("cookie", "_ga=1")), 200, "everybody's", "fwd=uri-miss; stored");
+    says(&served.get("/api/y"), 200, "everybody's", "hit");
+    served.origin_says(200, &[], Some("mine"));
+    says(&served.ask(&get("/api/y").with("authorization", "Bearer x")), 200, "mine", "fwd=request");
+    says(&served.get("/api/y"), 200, "everybody's", "hit");
+}
+
+#[test]
+fn what_is_in_one_store_and_not_in_another_is_seen_in_speed_alone() {
+    let served = cached(&json!({ "persist": true }));
+    served.origin_says(200, &[("cache-control", "max-age=6000")], Some("one"));
+    let answer = [("cache-control", "max-age=6000"), ("vary", "accept-language")];
+    served.get("/api/x");
+    served.origin_says(200, &answer, Some("hello"));
+    served.ask(&get("/api/y").with("accept-language", "en"));
+
+    let other = elsewhere(&served);
+    says(&other.get("/api/x"), 200, "one", "hit");
+    says(&other.ask(&get("/api/y").with("accept-language", "en")), 200, "hello", "hit");
+    served.world.stores.borrow_mut().retain(|(everywhere, _), _| *everywhere);
+    let other = elsewhere(&served);
+    says(&other.get("/api/x"), 200, "one", "hit");
+    says(&other.ask(&get("/api/y").with("accept-language", "en")), 200, "hello", "hit");
+    assert_eq!(asked(&served), 2);
+
+    // What lies there is not what was put: as if nothing did.
+    for kept in served.world.stores.borrow_mut().values_mut() {
+        kept.body.pop();
+    }
+    served.origin_says(200, &[("cache-control", "max-age=6000")], Some("two"));
+    says(&elsewhere(&served).get("/api/x"), 200, "two", "fwd=uri-miss");
+}
+
+#[test]
+fn stores_may_be_down() {
+    let served = cached(&json!({ "persist": true }));
+    served.world.stores_fail.set(true);
+    served.origin_says(200, &[("cache-control", "max-age=6000")], Some("one"));
+    says(&served.get("/api/x"), 200, "one", "fwd=uri-miss; detail=store-unreachable");
+    says(&served.get("/api/x"), 200, "one", "hit");
+    assert!(served.world.logged.borrow().iter().any(|line| line.contains("could not keep")), "the operator is told");
+}
+
+#[test]
+fn only_what_is_stored_will_do_where_the_client_says_so() {
+    let served = cached(&json!({}));
+    says_refused(&served.ask(&get("/api/x").with("cache-control", "only-if-cached")));
+    assert_eq!(asked(&served), 0);
+}
+
+#[track_caller]
+fn says_refused(seen: &Seen) {
+    assert_eq!(seen.status, 504);
+    assert!(seen.field("cache-status").contains("only-if-cached"), "{seen:?}");
+}
+
+#[test]
+fn a_body_that_ends_early_is_never_kept() {
+    let served = cached(&json!({}));
+    for _ in 0..2 {
+        served.origin_says(200, &[("cache-control", "max-age=60"), ("content-length", "9")], Some("short"));
+        let seen = served.ask_unchecked(&get("/api/x"));
+        assert!(seen.field("cache-status").contains("fwd=uri-miss"), "{seen:?}");
+    }
+}
+
+#[test]
+fn tags_of_the_origin_stay_here() {
+    let served = cached(&json!({ "tags_from": "x-tags" }));
+    for cache_control in ["max-age=60", "no-store"] {
+        served.origin_says(200, &[("cache-control", cache_control), ("x-tags", "a,b")], Some("one"));
+        assert_eq!(served.get(&format!("/api/{cache_control}")).field("x-tags"), "");
+    }
+}

@@ -1,0 +1,91 @@
+//! The public suite of cache tests (npm `http-cache-tests`), case by case through the whole edge in memory.
+//!
+//! `CACHE_TESTS` names the cases of another form of the suite, made by `tests/conformance/cases.mjs`.
+
+mod client;
+mod origin;
+mod suite;
+
+use std::collections::BTreeMap;
+use std::rc::Rc;
+use std::time::Duration;
+
+use serde_json::json;
+
+use crate::runtime::made_by;
+use crate::world::{Folder, Seen, Sent, Served, settings, site};
+use client::{Proxy, run};
+use origin::Origin;
+use suite::{Case, Failure, Kind, count, judge};
+
+/// Why a case need not pass, by its id: everywhere, or on the real runtime.
+const EXCEPTIONS: &str = include_str!("../conformance/exceptions.json");
+
+/// The edge before the server of a case.
+struct Edge(Served);
+
+/// A time like any other: Sat, 21 Nov 2026.
+const START: Duration = Duration::from_hours(498_672);
+
+impl Edge {
+    fn before(origin: &Rc<Origin>) -> Edge {
+        // Many cases take for granted that what is stale stands in for a server that fails; and that answers which set
+        // cookies are kept.
+        let policy = json!({ "stale_if_error_s": 86_400, "set_cookie": "keep" });
+        let served = site(
+            &settings(json!({
+                "pools": { "suite": { "origins": [{ "url": "http://suite.internal" }], "timeout": { "answer_ms": 10_000 } } },
+                "caches": { "suite": policy },
+                "routes": [{ "path": "/*", "pool": "suite", "cache": "suite" }],
+            })),
+            &Folder::new("r1", "/"),
+        );
+        let origin = Rc::clone(origin);
+        served.world.origins.replace(Some(Rc::new(move |asked, now| origin.answer(asked, now))));
+        served.world.pass(START);
+        Edge(served)
+    }
+}
+
+impl Proxy for Edge {
+    fn send(&self, request: &Sent) -> Seen {
+        self.0.ask(request)
+    }
+
+    fn pass(&self, time: Duration) {
+        self.0.world.pass(time);
+    }
+}
+
+fn results(cases: &[Case]) -> BTreeMap<String, Result<(), Failure>> {
+    let own = cases.iter().zip(0_u32..).map(|(case, number)| {
+        let body = format!("{number:08x}-0000-4000-8000-000000000000");
+        let origin = Rc::new(Origin::new(case, body.clone()));
+        (case.id.clone(), run(case, &body, &origin, &Edge::before(&origin)))
+    });
+    judge(cases, &own.collect())
+}
+
+#[test]
+fn the_public_suite_passes_but_for_exceptions_with_reasons() {
+    let other = std::env::var("CACHE_TESTS").ok();
+    let path = other.clone().map_or_else(|| made_by("make cache-tests", "target/conformance/cases.json"), Into::into);
+    let cases = suite::cases(&std::fs::read(&path).unwrap());
+    let results = results(&cases);
+    let exceptions: BTreeMap<String, BTreeMap<String, String>> = serde_json::from_str(EXCEPTIONS).unwrap();
+    let exceptions = &exceptions["everywhere"];
+    let mut unexpected = Vec::new();
+    for kind in [Kind::Required, Kind::Optimal] {
+        let (passed, all) = count(&cases, &results, kind);
+        println!("{kind:?}: {passed} of {all}");
+        for case in cases.iter().filter(|case| case.kind == kind) {
+            match (&results[&case.id], exceptions.get(&case.id)) {
+                (Err(failure), None) => unexpected.push(format!("{} of {}: {failure}", case.id, case.set)),
+                (Err(failure), Some(reason)) => println!("  {}: {failure}\n    {reason}", case.id),
+                (Ok(()), Some(_)) if other.is_none() => unexpected.push(format!("{} passes", case.id)),
+                (Ok(()), _) => {}
+            }
+        }
+    }
+    assert!(unexpected.is_empty(), "against the list of exceptions:\n{}", unexpected.join("\n"));
+}
