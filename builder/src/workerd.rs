@@ -104,7 +104,9 @@ pub fn render(config: &Config) -> String {
     }
     if config.state.is_some() {
         bindings.push(r#"(name = "KV", kvNamespace = "kv")"#.to_owned());
-        bindings.push(format!(r#"(name = "{LOG_BINDING}", durableObjectNamespace = "{LOG_CLASS}")"#));
+        bindings.extend(OBJECTS.map(|Object { binding, class, .. }| {
+            format!(r#"(name = "{binding}", durableObjectNamespace = "{class}")"#)
+        }));
     }
     for (name, value) in &config.variables {
         bindings.push(format!("(name = {}, text = {})", quote(name), quote(value)));
@@ -147,7 +149,7 @@ pub fn render(config: &Config) -> String {
     text.push_str("  globalOutbound = \"outbound\",\n");
     if config.state.is_some() {
         text.push_str("  cacheApiOutbound = \"cache\",\n");
-        text.push_str(LOG);
+        text.push_str(&objects());
         text.push_str(");\n");
         text.push_str(&service("cache", CACHE_SERVICE, ""));
         text.push_str(&service("kv", KV_SERVICE, VALUES));
@@ -157,15 +159,38 @@ pub fn render(config: &Config) -> String {
     text
 }
 
-/// The Worker's binding to the control log, and the class of the object that owns it: the same in `wrangler.toml`.
-pub const LOG_BINDING: &str = "CONTROL_LOG";
-/// See [`LOG_BINDING`].
-pub const LOG_CLASS: &str = "ControlLog";
+/// Durable Objects of the Worker, as `wrangler.toml` binds them too.
+#[derive(Debug, Clone, Copy)]
+pub struct Object {
+    /// The name of the binding.
+    pub binding: &'static str,
+    /// The name of the class.
+    pub class: &'static str,
+    /// What is not to be had without it.
+    pub loss: &'static str,
+}
 
-/// The control log's one object.
-const LOG: &str = r#"  durableObjectNamespaces = [(className = "ControlLog", uniqueKey = "rimward-control-log", enableSql = true)],
-  durableObjectStorage = (localDisk = "state"),
-"#;
+/// All of them.
+pub const OBJECTS: [Object; 3] = [
+    Object { binding: "CONTROL_LOG", class: "ControlLog", loss: "nothing that is cached could be purged" },
+    Object { binding: "SHIELD", class: "Shield", loss: "`shield` of `[[route]]` would have no effect" },
+    Object { binding: "METRICS", class: "Metrics", loss: "nothing would be counted for `/.rimward/metrics`" },
+];
+
+/// The namespaces of all objects, and where they keep what they store.
+fn objects() -> String {
+    let namespaces: Vec<String> = OBJECTS
+        .iter()
+        .map(|Object { class, binding, .. }| {
+            let key = binding.to_ascii_lowercase().replace('_', "-");
+            format!(r#"(className = "{class}", uniqueKey = "rimward-{key}", enableSql = true)"#)
+        })
+        .collect();
+    let mut text = String::new();
+    list(&mut text, "durableObjectNamespaces", &namespaces);
+    text.push_str("  durableObjectStorage = (localDisk = \"state\"),\n");
+    text
+}
 
 /// The key-value store's one object.
 const VALUES: &str = r#"  bindings = [(name = "VALUES", durableObjectNamespace = "Values")],

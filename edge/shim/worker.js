@@ -25,7 +25,7 @@ class Instance {
     this.#exports = glue({
       ...{ header, headerNamed, headers, acceptEncoding, peer, takeBody, variable, random, log },
       ...{ asset, read, send, slice, prepare, respond, respondPrepared },
-      ...{ hasStore, kept, keep, forget, logId, askLog },
+      ...{ hasStore, kept, keep, forget, logId, askLog, relay, unrelay, count, counted },
       gather: async (body, limit) => (body instanceof Uint8Array ? body : gather(body, limit)),
       recording: (limit, length) => new Recording(limit, length ?? null),
       signal: () => new Signal(),

@@ -3,7 +3,7 @@
 //! In reading order: [`serve`] is the life of a request; [`platform`] is all that it asks of the outside world;
 //! [`guard`] decides who may pass, [`route`] which rule answers, [`release`] which file in which form, [`origin`] what is
 //! asked of an origin and what of its answer goes on; [`rewrite`] changes heads by rule; [`control`] is what all locations
-//! know, such as purges. [`config`] and [`release::manifest`] are the formats that the builder writes; [`path`],
+//! know, such as purges; [`telemetry`] what is counted. [`config`] and [`release::manifest`] are the formats that the builder writes; [`path`],
 //! [`field`] and [`time`] are grammar and units. Everything runs natively; only `shell` knows the platform.
 
 #![allow(async_fn_in_trait, reason = "an isolate has one thread: the futures need not be `Send`")]
@@ -24,4 +24,5 @@ pub mod route;
 pub mod serve;
 #[cfg(any(target_arch = "wasm32", test))]
 mod shell;
+pub mod telemetry;
 pub mod time;

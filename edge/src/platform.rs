@@ -57,6 +57,15 @@ pub trait Platform {
     /// Sends a request to an origin: the one place from which requests leave. Redirects are not followed, the
     /// platform's subrequest cache neither answers nor stores. Resolves when the answer's head is there.
     async fn fetch(&self, outbound: Outbound<Self::Body>) -> Result<Inbound<Self::Body>, FetchError>;
+    /// The same by way of an object that many isolates share: where another's request for the same is under way, its
+    /// answer is the answer. The outer error says that the object could not be asked.
+    async fn relay(
+        &self,
+        relay: &Relay,
+        outbound: Outbound<Self::Body>,
+    ) -> Result<Result<Relayed<Self::Body>, FetchError>, StoreError>;
+    /// Makes that object give nobody what is under way for `key`, of those that name it in [`Relay`].
+    async fn unrelay(&self, shard: &str, key: &str) -> Result<(), StoreError>;
     /// What `store` keeps under `key`.
     async fn kept(&self, store: Store, key: &str) -> Result<Option<Kept<Self::Body>>, StoreError>;
     /// Keeps `kept` under `key`, in place of what is there. [`Store::Everywhere`] takes bytes that are at hand only. That it succeeds
@@ -87,6 +96,10 @@ pub trait Platform {
     fn log_id(&self) -> Option<String>;
     /// Asks the object that owns the control log. Both texts are of [`crate::control::message`].
     async fn ask_log(&self, command: String, within: Duration) -> Result<String, LogError>;
+    /// Adds to what all isolates counted: lines of a sample's name and its number, each ended by a line feed.
+    async fn count(&self, samples: String) -> Result<(), StoreError>;
+    /// Everything that was counted, in the same form; a name may stand there several times.
+    async fn counted(&self) -> Result<String, StoreError>;
     /// One line for the operator's log: why an answer failed, with its request id. Never seen by clients.
     fn log(&self, line: &str);
     /// Runs something after the answer, which may finish first. It owns what it needs.
@@ -101,6 +114,43 @@ pub struct WholeFile {
     /// Their SHA-256, in lower-case hexadecimal. The platform's own code is far faster at it than ours when it has just
     /// been loaded.
     pub sha256: String,
+}
+
+/// How a request to an origin meets others for the same.
+#[derive(Debug, Clone)]
+pub struct Relay {
+    /// The name of the object.
+    pub shard: String,
+    /// What is to be forgotten together.
+    pub key: String,
+    /// Requests of one question are one request.
+    pub question: String,
+    /// The head of the client's request: whoever gets its answer instead of one of his own has to know.
+    pub asked: HeaderMap,
+    /// The sequence of the control log that was known when it began.
+    pub sequence: u64,
+}
+
+/// What came by way of the object.
+#[derive(Debug)]
+pub enum Relayed<B> {
+    /// The answer to this request.
+    Own(Inbound<B>),
+    /// The answer to another's.
+    Joined {
+        /// It.
+        inbound: Inbound<B>,
+        /// What that one asked.
+        asked: HeaderMap,
+        /// As in [`Relay`].
+        sequence: u64,
+        /// How long ago that request was sent.
+        sent_ago: Duration,
+        /// How long ago the head of the answer came.
+        came_ago: Duration,
+    },
+    /// Another's answer was under way, and is not to be had.
+    Missed,
 }
 
 /// Where stored responses are kept beyond the isolate's memory.

@@ -1,9 +1,11 @@
 //! The life of a request: the one function that asks, decides and acts, in order.
 
+mod admission;
 mod cached;
 mod control;
 mod flight;
 mod forward;
+mod observe;
 mod ours;
 mod purge;
 mod send;
@@ -34,6 +36,7 @@ use crate::release::file::Place;
 use crate::release::navigation::{is_navigation, looks_like_a_file};
 use crate::release::table::Found;
 use crate::route::{self, redirect::Outcome};
+use crate::telemetry::Counters;
 use crate::time::Timestamp;
 
 /// What an isolate keeps between requests. Everything in it is a copy of something outside, bounded, and may vanish.
@@ -53,6 +56,10 @@ pub struct Isolate<P: Platform> {
     alone: RefCell<Memory<Timestamp>>,
     /// Of bodies that are being read.
     recorded_bytes: Cell<u64>,
+    counters: RefCell<Counters>,
+    /// Whether what is counted will be told.
+    telling: Cell<bool>,
+    evictions_told: Cell<u64>,
 }
 
 /// Of all stored responses in memory: an isolate has 128 MB for everything.
@@ -76,6 +83,9 @@ impl<P: Platform> Default for Isolate<P> {
             flights: RefCell::default(),
             alone: RefCell::new(Memory::new(KEYS_BYTES, KEYS_BYTES / 16)),
             recorded_bytes: Cell::default(),
+            counters: RefCell::default(),
+            telling: Cell::default(),
+            evictions_told: Cell::default(),
         }
     }
 }
@@ -124,7 +134,10 @@ where
         return ours::refuse(visit, Refusal::BadMethod);
     }
     if target.path == "/.rimward/purge" || target.path.starts_with("/.rimward/purge/") {
-        return purge::answer(visit, site, &target).await;
+        return apart(purge::answer(visit, site, &target)).await;
+    }
+    if target.path == "/.rimward/metrics" {
+        return apart(observe::answer(visit, site)).await;
     }
     if target.path == "/.rimward" || target.path.starts_with("/.rimward/") {
         return ours::error(visit, Cause::NotFound);

@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use rimward::workerd::{Config, render};
+use rimward::workerd::{Config, OBJECTS, Object, render};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
@@ -52,7 +52,7 @@ impl Place {
     }
 }
 
-fn bearer(secret: &str) -> String {
+pub(crate) fn bearer(secret: &str) -> String {
     format!("Bearer {secret}")
 }
 
@@ -186,19 +186,21 @@ fn a_panic_elsewhere_does_not_harm_the_log() {
     }
 }
 
-/// A second Worker beside the first, an isolate of its own, that shares its log.
+/// A second Worker beside the first, an isolate of its own, that shares its objects.
 pub(crate) fn with_a_second(config: &Config, listen: &str) -> String {
     let text = render(config);
     let begin = text.find("const rimward :Workerd.Worker").expect("the Worker");
     let end = begin + text[begin..].find("\n);\n").expect("its end") + 4;
-    let second = text[begin..end]
+    let shared = OBJECTS.iter().fold(text[begin..end].to_owned(), |text, Object { class, .. }| {
+        let shared = format!(r#"durableObjectNamespace = (className = "{class}", serviceName = "rimward")"#);
+        text.replace(&format!(r#"durableObjectNamespace = "{class}""#), &shared)
+    });
+    let (own, rest) = shared.split_once("  durableObjectNamespaces = [").expect("the objects that it has");
+    let (_, rest) = rest.split_once("  ],\n").expect("their end");
+    let second = (own.to_owned() + rest)
         .replace("const rimward ", "const second ")
-        .replace(
-            r#"durableObjectNamespace = "ControlLog""#,
-            r#"durableObjectNamespace = (className = "ControlLog", serviceName = "rimward")"#,
-        )
         .lines()
-        .filter(|line| !line.contains("durableObjectNamespaces") && !line.contains("durableObjectStorage"))
+        .filter(|line| !line.contains("durableObjectStorage"))
         .fold(String::new(), |text, line| text + line + "\n");
     let socket = format!(r#"(name = "second", address = "{listen}", http = (), service = "second"),"#);
     text.replacen("sockets = [\n", &format!("sockets = [\n    {socket}\n"), 1).replacen(

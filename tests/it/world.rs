@@ -14,8 +14,8 @@ use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode};
 use rimward_edge::answer::{Answer, Body};
 use rimward_edge::control::ledger::Ledger;
 use rimward_edge::platform::{
-    AssetError, FetchError, Inbound, Kept, LogError, Outbound, Platform, Recording, Request, Signal, Store, StoreError,
-    WholeFile,
+    AssetError, FetchError, Inbound, Kept, LogError, Outbound, Platform, Recording, Relay, Relayed, Request, Signal,
+    Store, StoreError, WholeFile,
 };
 use rimward_edge::release::manifest::{
     FORMAT, Manifest, RELEASES_PATH, Releases, Retained, manifest_path, settings_path,
@@ -33,6 +33,9 @@ type Stores = BTreeMap<(bool, String), Kept<Bytes>>;
 
 /// Origins that answer by what they are asked, and when.
 pub(crate) type Origins = Rc<dyn Fn(&Outbound<Bytes>, Timestamp) -> Result<Inbound<Bytes>, FetchError>>;
+
+/// What an object that many isolates share says to a request.
+pub(crate) type Shield = Rc<dyn Fn(&Relay, Outbound<Bytes>) -> Result<Result<Relayed<Bytes>, FetchError>, StoreError>>;
 
 /// Everything outside the core.
 #[derive(Default)]
@@ -62,6 +65,14 @@ pub(crate) struct World {
     pub(crate) asked_of_log: RefCell<Vec<String>>,
     /// Every use of a store fails.
     pub(crate) stores_fail: Cell<bool>,
+    /// Without one it cannot be asked.
+    pub(crate) shield: RefCell<Option<Shield>>,
+    /// What the shield was told to forget: of which object, and which key.
+    pub(crate) forgotten_by_shield: RefCell<Vec<(String, String)>>,
+    /// Every sample that was counted; without it the Worker has no such binding.
+    pub(crate) counted: RefCell<Option<String>>,
+    /// What was counted does not arrive.
+    pub(crate) counting_fails: Cell<bool>,
     /// How long each file and each origin takes.
     pub(crate) io_takes: Cell<Duration>,
     now_millis: Cell<u64>,
@@ -168,6 +179,32 @@ impl Platform for World {
             happens();
         }
         self.origin_answers.borrow_mut().pop_front().expect("a script says what the origin answers")
+    }
+
+    async fn relay(
+        &self,
+        relay: &Relay,
+        outbound: Outbound<Bytes>,
+    ) -> Result<Result<Relayed<Bytes>, FetchError>, StoreError> {
+        let shield = self.shield.borrow().clone().ok_or(StoreError::Absent)?;
+        shield(relay, outbound)
+    }
+
+    async fn unrelay(&self, shard: &str, key: &str) -> Result<(), StoreError> {
+        self.forgotten_by_shield.borrow_mut().push((shard.to_owned(), key.to_owned()));
+        Ok(())
+    }
+
+    async fn count(&self, samples: String) -> Result<(), StoreError> {
+        if self.counting_fails.get() {
+            return Err(StoreError::Failed("secret words of the platform".to_owned()));
+        }
+        self.counted.borrow_mut().as_mut().ok_or(StoreError::Absent)?.push_str(&samples);
+        Ok(())
+    }
+
+    async fn counted(&self) -> Result<String, StoreError> {
+        self.counted.borrow().clone().ok_or(StoreError::Absent)
     }
 
     async fn kept(&self, store: Store, key: &str) -> Result<Option<Kept<Bytes>>, StoreError> {

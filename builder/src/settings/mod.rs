@@ -30,7 +30,7 @@ pub use explain::{Explained, Rule, explain};
 pub use headers_file::parse_headers;
 pub use platform::{PLATFORM_HEADERS, PLATFORM_HEADERS_MARK, platform_headers};
 pub use redirects_file::parse_redirects;
-pub use wrangler::{WRANGLER_FILE, assets_text, check_wrangler, log_text};
+pub use wrangler::{WRANGLER_FILE, assets_text, check_wrangler, objects_text};
 
 /// The name of the settings file.
 pub const FILE_NAME: &str = "rimward.toml";

@@ -11,7 +11,7 @@ use super::build::{AssetsFrom, BuildSettings};
 use super::findings::Findings;
 use crate::diagnostic::Diagnostic;
 use crate::worker;
-use crate::workerd::{COMPATIBILITY_DATE, COMPATIBILITY_FLAGS, LOG_BINDING, LOG_CLASS};
+use crate::workerd::{COMPATIBILITY_DATE, COMPATIBILITY_FLAGS, OBJECTS, Object};
 
 /// The name of wrangler's file.
 pub const WRANGLER_FILE: &str = "wrangler.toml";
@@ -40,7 +40,7 @@ pub fn check_wrangler(text: &str, build: &BuildSettings) -> Vec<Diagnostic> {
             .error("missing-key", &whole, "there is no `[assets]`: the Worker would have nothing to serve")
             .hint(format!("add {}", assets_text(build).replace('\n', "; "))),
     }
-    check_log(top, &whole, &mut findings);
+    check_objects(top, &whole, &mut findings);
     // An environment may bring assets of its own: the same holds for them. Objects it must bring: wrangler takes them over
     // from nowhere.
     for (name, env) in table(top, "env").into_iter().flat_map(|(envs, _)| envs.iter()) {
@@ -49,43 +49,44 @@ pub fn check_wrangler(text: &str, build: &BuildSettings) -> Vec<Diagnostic> {
         if let Some((assets, span)) = table(inside, "assets") {
             check_assets(assets, &span, build, &mut inner);
         }
-        check_log(inside, &name.span(), &mut inner);
+        check_objects(inside, &name.span(), &mut inner);
         findings.append(inner, &format!(" (in `[env.{}]`)", name.get_ref()));
     }
     findings.into_sorted()
 }
 
-/// The control log as it must be bound, for a new file and for hints.
-pub fn log_text() -> String {
-    format!(
-        "[[durable_objects.bindings]]\nname = {LOG_BINDING:?}\nclass_name = {LOG_CLASS:?}\n\n\
-         [[migrations]]\ntag = \"rimward-1\"\nnew_sqlite_classes = [{LOG_CLASS:?}]"
-    )
+/// The objects as they must be bound, for a new file.
+pub fn objects_text() -> String {
+    let bindings: String = OBJECTS.map(|object| binding_text(&object) + "\n\n").concat();
+    let classes = OBJECTS.map(|object| object.class);
+    format!("{bindings}[[migrations]]\ntag = \"rimward-1\"\nnew_sqlite_classes = {classes:?}")
 }
 
-/// Whether the control log is bound. Without it the site is served all the same.
-fn check_log(of: &DeTable<'_>, whole: &Range<usize>, findings: &mut Findings<'_>) {
+fn binding_text(Object { binding, class, .. }: &Object) -> String {
+    format!("[[durable_objects.bindings]]\nname = {binding:?}\nclass_name = {class:?}")
+}
+
+/// Whether the objects are bound. Without them the site is served all the same.
+fn check_objects(of: &DeTable<'_>, whole: &Range<usize>, findings: &mut Findings<'_>) {
     let objects = table(of, "durable_objects").and_then(|(objects, _)| objects.get("bindings"));
     let bindings = objects.and_then(|bindings| bindings.get_ref().as_array()).into_iter().flat_map(|list| list.iter());
-    let bound = bindings
-        .filter_map(|binding| binding.get_ref().as_table())
-        .find(|binding| text(binding, "name") == Some(LOG_BINDING));
-    match bound {
-        Some(binding) if text(binding, "class_name") == Some(LOG_CLASS) => {}
-        Some(binding) => findings
-            .error(
-                "wrong-value",
-                &span_of(binding, "class_name", whole),
-                format!("`class_name` of `{LOG_BINDING}` must be {LOG_CLASS:?}: the Worker has no other class"),
-            )
-            .hint(format!("write class_name = {LOG_CLASS:?}")),
-        None => findings
-            .warning(
-                "missing-key",
-                whole,
-                format!("there is no `{LOG_BINDING}`: nothing that is cached could be purged"),
-            )
-            .hint(format!("add {}", log_text().replace("\n\n", "; ").replace('\n', "; "))),
+    let bindings: Vec<&DeTable<'_>> = bindings.filter_map(|binding| binding.get_ref().as_table()).collect();
+    for object in &OBJECTS {
+        let Object { binding: name, class, loss } = *object;
+        match bindings.iter().find(|binding| text(binding, "name") == Some(name)) {
+            Some(binding) if text(binding, "class_name") == Some(class) => {}
+            Some(binding) => findings
+                .error(
+                    "wrong-value",
+                    &span_of(binding, "class_name", whole),
+                    format!("`class_name` of `{name}` must be {class:?}: the Worker has no other class"),
+                )
+                .hint(format!("write class_name = {class:?}")),
+            None => findings.warning("missing-key", whole, format!("there is no `{name}`: {loss}")).hint(format!(
+                "add {}; and {class:?} to `new_sqlite_classes` of a new [[migrations]]",
+                binding_text(object).replace('\n', "; ")
+            )),
+        }
     }
 }
 
@@ -240,7 +241,7 @@ mod tests {
             "name = \"shop\"\nmain = \".rimward/worker/rimward.js\"\ncompatibility_date = {COMPATIBILITY_DATE:?}\n\
              compatibility_flags = {COMPATIBILITY_FLAGS:?}\n\n{}\n\n{}\n",
             assets_text(build),
-            log_text()
+            objects_text()
         )
     }
 
@@ -251,16 +252,22 @@ mod tests {
     }
 
     const NO_LOG: &str = "there is no `CONTROL_LOG`: nothing that is cached could be purged";
+    const NO_SHIELD: &str = "there is no `SHIELD`: `shield` of `[[route]]` would have no effect";
+    const NO_METRICS: &str = "there is no `METRICS`: nothing would be counted for `/.rimward/metrics`";
+
+    fn without_objects(env: &str) -> [String; 3] {
+        [NO_LOG, NO_SHIELD, NO_METRICS].map(|message| format!("{message} (in `[env.{env}]`)"))
+    }
 
     #[test]
-    fn without_the_control_log_nothing_can_be_purged() {
+    fn every_object_must_be_bound() {
         let build = BuildSettings::default();
         check(&whole(&build).replace("CONTROL_LOG", "OTHER"), &build, &[NO_LOG]);
         let other = whole(&build).replace("class_name = \"ControlLog\"", "class_name = \"Other\"");
         check(&other, &build, &["`class_name` of `CONTROL_LOG` must be \"ControlLog\": the Worker has no other class"]);
         let env = format!("{}\n[env.staging]\nname = \"shop-staging\"\n", whole(&build));
-        check(&env, &build, &[&format!("{NO_LOG} (in `[env.staging]`)")]);
-        let bound = log_text().replace("[[", "[[env.staging.");
+        check(&env, &build, &without_objects("staging").each_ref().map(String::as_str));
+        let bound = objects_text().replace("[[", "[[env.staging.");
         check(&format!("{env}\n{bound}\n"), &build, &[]);
     }
 
@@ -296,7 +303,8 @@ mod tests {
             whole(&build),
             assets_text(&build).replace("[assets]", "[env.x.assets]").replace("= true", "= false")
         );
-        check(&env, &build, &[&format!("{NO_LOG} (in `[env.x]`)"), &format!("{public} (in `[env.x]`)")]);
+        let [log, shield, metrics] = without_objects("x");
+        check(&env, &build, &[&log, &shield, &metrics, &format!("{public} (in `[env.x]`)")]);
     }
 
     #[test]
@@ -310,6 +318,8 @@ mod tests {
                 "`compatibility_flags` lacks \"enable_request_signal\"",
                 "there is no `[assets]`: the Worker would have nothing to serve",
                 NO_LOG,
+                NO_SHIELD,
+                NO_METRICS,
             ],
         );
     }

@@ -102,9 +102,9 @@ impl Ledger {
         let mut unread = Vec::new();
         for (table, id, text) in rows {
             let taken = match table {
-                Table::Head => serde_json::from_str(&text).map(|head| ledger.head = Some(head)),
-                Table::Record => serde_json::from_str(&text).map(|record| ledger.hold(record)),
-                Table::Work => serde_json::from_str(&text).map(|work| drop(ledger.work.insert(id, work))),
+                Table::Head => serde_json::from_slice(text.as_bytes()).map(|head| ledger.head = Some(head)),
+                Table::Record => serde_json::from_slice(text.as_bytes()).map(|record| ledger.hold(record)),
+                Table::Work => serde_json::from_slice(text.as_bytes()).map(|work| drop(ledger.work.insert(id, work))),
             };
             if let Err(error) = taken {
                 unread.push(format!("the control log has a row that cannot be read: {table:?} {id}: {error}"));

@@ -6,7 +6,7 @@ use std::time::Duration;
 use http::{Method, StatusCode};
 
 use super::control::{self, Known};
-use super::flight::{ALONE_FOR, Crew, Flight, Landing, Question};
+use super::flight::{ALONE_FOR, Crew, Flight, Landing, Question, shard};
 use super::forward::{self, Way};
 use super::ours::{self, Cause};
 use super::stock::Stock;
@@ -18,8 +18,8 @@ use crate::cache::{
     is_unsafe, kept_for_get, outgoing, remove_for_us,
 };
 use crate::config::{CachePolicy, Invalidate};
-use crate::origin;
 use crate::platform::{Inbound, Outbound, Platform, Request, StoreError};
+use crate::telemetry::{LOG_UNREACHABLE, SHIELD_UNREACHABLE, STORE_UNREACHABLE};
 use crate::time::Timestamp;
 
 /// A request that gets no answer from the flight that it waits for asks by itself, so long after the pool's own limit.
@@ -120,7 +120,7 @@ where
     if is_unsafe(asked.method) {
         let changed = invalidates(asked, policy, inbound.status, &inbound.headers);
         for url in &changed.urls {
-            invalidate(stores, &Key::of_url(url.clone())).await;
+            invalidate(stores, &Key::of_url(url.clone()), way.route.shield).await;
             detail = "invalidated";
         }
         if way.route.invalidate == Invalidate::Everywhere {
@@ -145,12 +145,12 @@ where
     let why = Fetch::unkeyed(unkeyed).why;
     forward::pass_on(visit, inbound, |status| {
         let said = Status { fwd_status: Some(status.as_u16()), ..Status::forwarded(why, None) };
-        said.detailed(detail).render(origin::PSEUDONYM)
+        visit.say(way.route, &said.detailed(detail))
     })
 }
 
 /// Throws away what is stored under a key, and what is on its way there.
-async fn invalidate<P: Platform>(stores: &Stores<'_, P>, key: &Key) {
+async fn invalidate<P: Platform>(stores: &Stores<'_, P>, key: &Key, shield: bool) {
     let names: Vec<String> = stores.isolate.flights.borrow().keys().cloned().collect();
     for name in names
         .iter()
@@ -158,6 +158,12 @@ async fn invalidate<P: Platform>(stores: &Stores<'_, P>, key: &Key) {
     {
         if let Some(flight) = stores.isolate.flights.borrow_mut().remove(name) {
             flight.outdate();
+        }
+    }
+    if shield {
+        let place = stores.place(key.text());
+        if let Err(error) = stores.platform.unrelay(shard(&place), &place).await {
+            stores.platform.log(&format!("the shield was not told of a change: {error}"));
         }
     }
     stores.forget(key.text()).await;
@@ -253,21 +259,22 @@ where
     let now = visit.platform.now();
     let said = |status: StatusCode| {
         let said = Status::forwarded(fetch.why, Some(&ask.key));
-        ask.noted(Status { fwd_status: Some(status.as_u16()), collapsed: !leads, ..said })
+        let said = ask.noted(Status { fwd_status: Some(status.as_u16()), collapsed: !leads, ..said });
+        if flight.is_past_shield() { said.detailed(SHIELD_UNREACHABLE) } else { said }
     };
     let pass_on = |inbound: &mut Option<Inbound<P::Body>>, detail: &'static str| {
         let mut inbound = inbound.take()?;
         remove_for_us(&mut inbound.headers, ask.policy);
-        Some(forward::pass_on(visit, inbound, |status| said(status).detailed(detail).render(origin::PSEUDONYM)))
+        Some(forward::pass_on(visit, inbound, |status| visit.say(ask.way.route, &said(status).detailed(detail))))
     };
-    let Some(landing) = landing else { return leads.then(|| ours::error(visit, Cause::Timeout)) };
+    let Some(landing) = landing else { return leads.then(|| failed(visit, ask, fetch.why, Cause::Timeout)) };
     match &*landing {
-        Landing::Stocked { stock, status, sent } if leads => {
-            let said = Status { stored: true, ..said(*status) };
+        Landing::Stocked { stock, status, sent, relayed } if leads => {
+            let said = Status { stored: true, collapsed: *relayed, ..said(*status) };
             let Some(serve) = cache::answer(&ask.asked, &stock.stored, now) else {
                 // A part that is not the one that was asked for: it is what the origin has to say.
                 let inbound = Inbound { status: *status, headers: sent.clone(), body: stock.content.reader() };
-                return Some(forward::pass_on(visit, inbound, |_| said.render(origin::PSEUDONYM)));
+                return Some(forward::pass_on(visit, inbound, |_| visit.say(ask.way.route, &said)));
             };
             let status = Status { ttl_s: Some(serve.ttl_s), ..said };
             let own = |kind| stock.stored.for_asker(kind, sent, ask.policy);
@@ -295,7 +302,7 @@ where
             match status {
                 Some(_) if leads => pass_on(&mut inbound.borrow_mut(), "origin-fails"),
                 Some(_) => None,
-                None => Some(ours::error(visit, *cause)),
+                None => Some(failed(visit, ask, fetch.why, *cause)),
             }
         }
     }
@@ -315,6 +322,7 @@ where
     R: Request<Body = P::Body>,
 {
     let Ask { way, policy, asked, .. } = ask;
+    let is_named = name.is_some();
     let crew = Crew {
         platform: Rc::clone(visit.platform),
         isolate: Rc::clone(visit.isolate),
@@ -330,6 +338,8 @@ where
         origin_url: way.origin.url.clone(),
         sequence: log.sequence().number(),
         request_id: visit.id().to_owned(),
+        route: way.route.path.as_str().to_owned(),
+        is_shielded: way.route.shield && is_named,
     };
     let leader = Question { method: asked.method.clone(), headers: asked.headers.clone(), content: asked.content };
     crew.take_off(leader, fetch, found)
@@ -346,11 +356,21 @@ where
             remove_for_us(&mut inbound.headers, ask.policy);
             forward::pass_on(visit, inbound, |status| {
                 let said = Status::forwarded(fetch.why, Some(&ask.key));
-                ask.noted(Status { fwd_status: Some(status.as_u16()), ..said }).render(origin::PSEUDONYM)
+                visit.say(ask.way.route, &ask.noted(Status { fwd_status: Some(status.as_u16()), ..said }))
             })
         }
-        Err(cause) => ours::error(visit, cause),
+        Err(cause) => failed(visit, ask, fetch.why, cause),
     }
+}
+
+/// An error of ours, counted like every answer.
+fn failed<P, R>(visit: &Visit<'_, P, R>, ask: &Ask<'_, P>, why: Why, cause: Cause) -> Answer<P::Body>
+where
+    P: Platform,
+    R: Request<Body = P::Body>,
+{
+    visit.isolate.counters.borrow_mut().answered(ask.way.route.path.as_str(), &Status::forwarded(why, None));
+    ours::error(visit, cause)
 }
 
 fn refused<P, R>(visit: &Visit<'_, P, R>, ask: &Ask<'_, P>) -> Answer<P::Body>
@@ -360,7 +380,7 @@ where
 {
     let mut answer = ours::error(visit, Cause::OnlyIfCached);
     let status = Status::ours(Cause::OnlyIfCached.token(), Some(&ask.key));
-    answer.headers.insert("cache-status", ask.noted(status).render(origin::PSEUDONYM));
+    answer.headers.insert("cache-status", visit.say(ask.way.route, &ask.noted(status)));
     answer
 }
 
@@ -400,8 +420,8 @@ impl<P: Platform> Ask<'_, P> {
     /// The status, with a word on what did not work.
     fn noted<'key>(&self, status: Status<'key>) -> Status<'key> {
         match self.trouble {
-            Some(_) => status.detailed("store-unreachable"),
-            None if self.is_unsure => status.detailed("control-log-unreachable"),
+            Some(_) => status.detailed(STORE_UNREACHABLE),
+            None if self.is_unsure => status.detailed(LOG_UNREACHABLE),
             None => status,
         }
     }

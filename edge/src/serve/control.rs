@@ -193,7 +193,7 @@ pub(super) async fn ask<P: Platform>(platform: &P, command: &Command, within: Du
     let unlike = |error: serde_json::Error| LogError::Failed(error.to_string());
     let command = serde_json::to_string(command).map_err(unlike)?;
     let reply = platform.ask_log(command, within).await?;
-    serde_json::from_str(&reply).map_err(unlike)
+    serde_json::from_slice(reply.as_bytes()).map_err(unlike)
 }
 
 /// Renews the view: by what the data centre shares, unless that is not enough; else by the log; else from the copy.
@@ -252,7 +252,7 @@ fn share<P: Platform + 'static>(platform: &Rc<P>, id: &str, news: &News, asked_a
     let (news, key, after) = (news.newest(NEWEST), key(id), Rc::clone(platform));
     platform.defer(async move {
         let snapshot = Snapshot { news, asked_at, age: after.now().since(asked_at) };
-        let Ok(body) = serde_json::to_vec(&snapshot) else { return };
+        let Ok(body) = serde_json::to_string(&snapshot).map(String::into_bytes) else { return };
         let length = body.len() as u64;
         let kept = Kept { envelope: "snapshot".to_owned(), body: after.body(body), length };
         // The neighbours ask the log themselves where it is not there.

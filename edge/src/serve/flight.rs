@@ -7,7 +7,8 @@ use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 use std::time::Duration;
 
-use http::{HeaderMap, Method, StatusCode};
+use http::header::{HeaderMap, HeaderValue, IF_MODIFIED_SINCE, IF_NONE_MATCH, IF_RANGE, RANGE};
+use http::{Method, StatusCode};
 
 use super::Isolate;
 use super::ours::Cause;
@@ -15,10 +16,13 @@ use super::site::Site;
 use super::stock::{Content, Stock};
 use super::stores::Stores;
 use crate::cache::Content as Carried;
-use crate::cache::{Arrival, Asked, Fetch, Kept, Key, Piece, Settled, Splice, Stored, settle};
+use crate::cache::{Arrival, Asked, Fetch, Kept, Key, Piece, Settled, Splice, Stored, settle, share};
 use crate::config::CachePolicy;
 use crate::origin;
-use crate::platform::{FetchError, Inbound, Outbound, Platform, Recording, Signal};
+use crate::platform::{FetchError, Inbound, Outbound, Platform, Recording, Relay, Relayed, Signal};
+use crate::release::verify::hexadecimal_sha256;
+use crate::telemetry::{Metric, SHIELD_UNREACHABLE};
+use crate::time::Timestamp;
 
 /// Longer bodies are passed on as they come, and not kept: they would stand in the isolate's memory while they do.
 const RECORD_LIMIT_BYTES: u64 = 8 * 1024 * 1024;
@@ -36,6 +40,8 @@ pub(super) struct Flight<P: Platform> {
     landing: RefCell<Option<Rc<Landing<P>>>>,
     /// What it brings is older than an invalidation.
     outdated: Cell<bool>,
+    /// The shield could not be asked.
+    past_shield: Cell<bool>,
 }
 
 /// A request, as far as the cache asks about it.
@@ -48,8 +54,9 @@ pub(super) struct Question {
 
 /// How a flight ended.
 pub(super) enum Landing<P: Platform> {
-    /// With a response that those who waited may have; status and head are as the origin sent them.
-    Stocked { stock: Rc<Stock<P>>, status: StatusCode, sent: HeaderMap },
+    /// With a response that those who waited may have; status and head are as the origin sent them. `relayed`: to another
+    /// isolate, which asked the same.
+    Stocked { stock: Rc<Stock<P>>, status: StatusCode, sent: HeaderMap, relayed: bool },
     /// With an answer for the one who began it alone; whoever takes it first is that one.
     Alone { inbound: RefCell<Option<Inbound<P::Body>>>, detail: &'static str },
     /// The origin fails: with an answer that says so, or without any.
@@ -64,6 +71,11 @@ impl<P: Platform> Flight<P> {
             None if self.signal.fired(within).await => landing(),
             landed => landed,
         }
+    }
+
+    /// Whether it went past the shield, because that could not be asked.
+    pub(super) fn is_past_shield(&self) -> bool {
+        self.past_shield.get()
     }
 
     /// What it brings is not kept.
@@ -91,6 +103,20 @@ pub(super) struct Crew<P: Platform> {
     pub(super) sequence: u64,
     /// For the log.
     pub(super) request_id: String,
+    /// For the metrics.
+    pub(super) route: String,
+    /// Whether it goes through an object that all isolates share.
+    pub(super) is_shielded: bool,
+}
+
+/// What came of a request to an origin.
+struct Came<P: Platform> {
+    inbound: Inbound<P::Body>,
+    /// Whose request it was, where it was that of another isolate.
+    joined: Option<Question>,
+    requested_at: Timestamp,
+    received_at: Timestamp,
+    sequence: u64,
 }
 
 impl<P: Platform + 'static> Crew<P> {
@@ -106,6 +132,7 @@ impl<P: Platform + 'static> Crew<P> {
             signal: self.platform.signal(),
             landing: RefCell::default(),
             outdated: Cell::default(),
+            past_shield: Cell::default(),
         });
         if let Some(name) = &self.name {
             self.isolate.flights.borrow_mut().insert(name.clone(), Rc::clone(&flight));
@@ -146,32 +173,38 @@ impl<P: Platform + 'static> Crew<P> {
         mut stock: Option<(String, Rc<Stock<P>>)>,
     ) -> (Landing<P>, Option<Arriving<P>>) {
         let question = &flight.leader;
-        let asked = self.asked(question);
-        // Once as planned, and once more where what came fits nothing.
-        for _ in 0..2 {
-            let requested_at = self.platform.now();
-            let inbound = match self.platform.fetch(self.outbound(&fetch)).await {
-                Ok(inbound) if inbound.status.is_informational() => {
-                    self.log(&format!("{} answered {}, which is no answer", self.origin_url, inbound.status));
-                    return (failed(None, Cause::Unreachable), None);
+        let mut is_shielded = self.is_shielded;
+        // Once as planned, once more where another isolate's answer is not for this one, and once more where what came fits
+        // nothing.
+        for _ in 0..3 {
+            let came = match self.send(flight, &fetch, is_shielded).await {
+                Ok(Some(came)) => came,
+                Ok(None) => {
+                    is_shielded = false;
+                    continue;
                 }
-                Ok(Inbound { status, headers, body }) => {
-                    Inbound { status, headers: origin::answer::received(headers, &self.origin_url), body }
-                }
-                Err(error) => {
-                    self.log(&format!("{}: {error}", self.origin_url));
-                    let cause =
-                        if matches!(error, FetchError::Timeout(_)) { Cause::Timeout } else { Cause::Unreachable };
-                    return (failed(None, cause), None);
-                }
+                Err(cause) => return (failed(None, cause), None),
             };
-            let received_at = self.platform.now();
+            let Came { inbound, joined, requested_at, received_at, sequence } = came;
             let status = inbound.status;
-            let arrival =
-                Arrival { status, headers: &inbound.headers, requested_at, received_at, sequence: self.sequence };
+            let arrival = Arrival { status, headers: &inbound.headers, requested_at, received_at, sequence };
+            let asked = self.asked(joined.as_ref().unwrap_or(question));
             let held = stock.as_ref().map(|(_, stock)| &stock.stored);
-            match settle(&asked, &self.policy, &self.key, &fetch, held, &arrival) {
-                Settled::Store(stored) => return self.record(*stored, inbound),
+            let settled = settle(&asked, &self.policy, &self.key, &fetch, held, &arrival);
+            let relayed = joined.is_some();
+            if relayed && !self.may_join(&self.asked(question), &asked, &settled, sequence) {
+                is_shielded = false;
+                continue;
+            }
+            // What is another client's alone stays with that one.
+            let sent = |stored: &Stored, inbound: &Inbound<P::Body>| {
+                if relayed { stored.headers.clone() } else { inbound.headers.clone() }
+            };
+            match settled {
+                Settled::Store(stored) => {
+                    let sent = sent(&stored, &inbound);
+                    return self.record(*stored, inbound, sent, relayed);
+                }
                 Settled::Renewed(stored) => {
                     let Some((_, held)) = stock else { return (failed(Some(inbound), Cause::Unreachable), None) };
                     let Content::AtHand(body) = &held.content else {
@@ -180,21 +213,22 @@ impl<P: Platform + 'static> Crew<P> {
                     if !flight.outdated.get() {
                         self.stores().keep(&self.key, &asked, (*stored).clone(), body.clone(), received_at).await;
                     }
+                    let sent = sent(&stored, &inbound);
                     let stock = Rc::new(Stock::new(*stored, Content::AtHand(body.clone())));
-                    return (Landing::Stocked { stock, status, sent: inbound.headers }, None);
+                    return (Landing::Stocked { stock, status, sent, relayed }, None);
                 }
                 Settled::Completed(stored, splice) => {
-                    let sent = inbound.headers.clone();
+                    let sent = sent(&stored, &inbound);
                     let Some(body) = self.splice(stock.as_ref(), inbound, &splice).await else {
                         // The rest broke off: the whole may come through.
-                        (fetch, stock) = (fetch.again(), None);
+                        (fetch, stock, is_shielded) = (fetch.again(), None, false);
                         continue;
                     };
                     if !flight.outdated.get() {
                         self.stores().keep(&self.key, &asked, (*stored).clone(), body.clone(), received_at).await;
                     }
                     let stock = Rc::new(Stock::new(*stored, Content::AtHand(body)));
-                    return (Landing::Stocked { stock, status, sent }, None);
+                    return (Landing::Stocked { stock, status, sent, relayed }, None);
                 }
                 Settled::Pass(pass, kept) => {
                     if kept == Kept::Goes {
@@ -208,7 +242,7 @@ impl<P: Platform + 'static> Crew<P> {
                 Settled::FallBack(_) => return (failed(Some(inbound), Cause::Unreachable), None),
                 Settled::AskAgain => {
                     self.stores().forget(self.key.text()).await;
-                    (fetch, stock) = (fetch.again(), None);
+                    (fetch, stock, is_shielded) = (fetch.again(), None, false);
                 }
                 Settled::Senseless => break,
             }
@@ -217,12 +251,108 @@ impl<P: Platform + 'static> Crew<P> {
         (failed(None, Cause::Unreachable), None)
     }
 
+    /// Sends the request. `None`: another isolate's answer was under way, and is not to be had.
+    async fn send(&self, flight: &Flight<P>, fetch: &Fetch, is_shielded: bool) -> Result<Option<Came<P>>, Cause> {
+        let requested_at = self.platform.now();
+        let outbound = self.outbound(fetch);
+        let relayed = if is_shielded { self.relay(flight, outbound).await } else { self.fetch(outbound).await };
+        let received_at = self.platform.now();
+        let took = received_at.since(requested_at);
+        let count = |status| self.isolate.counters.borrow_mut().asked(&self.route, status, took);
+        let came = match relayed {
+            Ok(Relayed::Missed) => return Ok(None),
+            Ok(Relayed::Own(inbound)) => {
+                count(Some(inbound.status.as_u16()));
+                Came { inbound, joined: None, requested_at, received_at, sequence: self.sequence }
+            }
+            Ok(Relayed::Joined { inbound, asked, sequence, sent_ago, came_ago }) => Came {
+                inbound,
+                joined: Some(Question { headers: asked, ..flight.leader.clone() }),
+                requested_at: received_at.minus(sent_ago),
+                received_at: received_at.minus(came_ago),
+                sequence,
+            },
+            Err(error) => {
+                count(None);
+                self.log(&format!("{}: {error}", self.origin_url));
+                return Err(if matches!(error, FetchError::Timeout(_)) { Cause::Timeout } else { Cause::Unreachable });
+            }
+        };
+        let Inbound { status, headers, body } = came.inbound;
+        if status.is_informational() {
+            self.log(&format!("{} answered {status}, which is no answer", self.origin_url));
+            return Err(Cause::Unreachable);
+        }
+        let inbound = Inbound { status, headers: origin::answer::received(headers, &self.origin_url), body };
+        Ok(Some(Came { inbound, ..came }))
+    }
+
+    async fn fetch(&self, outbound: Outbound<P::Body>) -> Result<Relayed<P::Body>, FetchError> {
+        self.platform.fetch(outbound).await.map(Relayed::Own)
+    }
+
+    /// By way of the shield; past it where that cannot be reached.
+    async fn relay(&self, flight: &Flight<P>, outbound: Outbound<P::Body>) -> Result<Relayed<P::Body>, FetchError> {
+        let stores = self.stores();
+        let key = stores.place(self.key.text());
+        let field = |name| outbound.headers.get(name).map_or(&b""[..], HeaderValue::as_bytes);
+        let mut text = Vec::new();
+        let conditions = [IF_NONE_MATCH, IF_MODIFIED_SINCE, RANGE, IF_RANGE].map(field);
+        let name = self.name.as_deref().unwrap_or_default().as_bytes();
+        for part in [name, outbound.method.as_str().as_bytes(), outbound.url.as_bytes()].into_iter().chain(conditions) {
+            text.extend_from_slice(part);
+            text.push(b'\n');
+        }
+        let relay = Relay {
+            shard: shard(&key).to_owned(),
+            question: hexadecimal_sha256(&text),
+            key,
+            asked: flight.leader.headers.clone(),
+            sequence: self.sequence,
+        };
+        let past = Outbound {
+            method: outbound.method.clone(),
+            url: outbound.url.clone(),
+            headers: outbound.headers.clone(),
+            body: outbound.body.clone(),
+            ..outbound
+        };
+        match self.platform.relay(&relay, outbound).await {
+            Ok(relayed) => relayed,
+            Err(error) => {
+                self.log(&format!("the shield could not be asked: {error}"));
+                self.isolate.counters.borrow_mut().add(&self.route, Metric::Degraded, SHIELD_UNREACHABLE, 1);
+                flight.past_shield.set(true);
+                self.fetch(past).await
+            }
+        }
+    }
+
+    /// Whether what another isolate's request brought is for this one too: by what the two ask, and by what each knew of
+    /// purges when it was sent.
+    fn may_join(&self, asked: &Asked<'_>, leader: &Asked<'_>, settled: &Settled, sequence: u64) -> bool {
+        match settled {
+            Settled::Store(stored) | Settled::Renewed(stored) | Settled::Completed(stored, _) => {
+                let now = self.platform.now();
+                sequence >= self.sequence && share(asked, leader, &self.policy, stored, now).is_some()
+            }
+            Settled::FallBack(_) => true,
+            Settled::Pass(..) | Settled::AskAgain | Settled::Senseless => false,
+        }
+    }
+
     /// Reads the body for everyone, if it is not too much.
-    fn record(&self, stored: Stored, inbound: Inbound<P::Body>) -> (Landing<P>, Option<Arriving<P>>) {
+    fn record(
+        &self,
+        stored: Stored,
+        inbound: Inbound<P::Body>,
+        sent: HeaderMap,
+        relayed: bool,
+    ) -> (Landing<P>, Option<Arriving<P>>) {
         let status = inbound.status;
         let Some(body) = inbound.body else {
             let stock = Rc::new(Stock::new(stored.clone(), Content::AtHand(self.platform.body(Vec::new()))));
-            let landing = Landing::Stocked { stock, status, sent: inbound.headers };
+            let landing = Landing::Stocked { stock, status, sent, relayed };
             return (
                 landing,
                 Some(Arriving { stored, content: Content::AtHand(self.platform.body(Vec::new())), bytes: 0 }),
@@ -243,7 +373,7 @@ impl<P: Platform + 'static> Crew<P> {
         under_way.set(under_way.get() + bytes);
         let recording = self.platform.record(body, length, RECORD_LIMIT_BYTES);
         let stock = Rc::new(Stock::new(stored.clone(), Content::Arriving(recording.clone())));
-        let landing = Landing::Stocked { stock, status, sent: inbound.headers };
+        let landing = Landing::Stocked { stock, status, sent, relayed };
         (landing, Some(Arriving { stored, content: Content::Arriving(recording), bytes }))
     }
 
@@ -263,6 +393,7 @@ impl<P: Platform + 'static> Crew<P> {
             return;
         }
         let asked = self.asked(&flight.leader);
+        self.isolate.counters.borrow_mut().add(&self.route, Metric::StoredBytes, "", came);
         self.stores().keep(&self.key, &asked, stored, body, self.platform.now()).await;
     }
 
@@ -336,6 +467,11 @@ struct Arriving<P: Platform> {
     stored: Stored,
     content: Content<P>,
     bytes: u64,
+}
+
+/// The object of a key: by the first digit of its place, so that sixteen share the load.
+pub(super) fn shard(place: &str) -> &str {
+    &place[..1]
 }
 
 fn failed<P: Platform>(inbound: Option<Inbound<P::Body>>, cause: Cause) -> Landing<P> {

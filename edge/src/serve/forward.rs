@@ -8,6 +8,7 @@ use http::{Method, StatusCode};
 
 use super::apart;
 use super::cached;
+use super::observe;
 use super::ours::{self, Cause};
 use super::site::Site;
 use super::visit::Visit;
@@ -71,7 +72,11 @@ where
     let way = Way { site, route, target, sent: &sent, pool, origin };
     let policy = route.cache.as_ref().and_then(|name| site.settings.caches.get(name));
     let mut answer = match policy {
-        Some(policy) => apart(cached::answer(visit, &way, policy)).await,
+        Some(policy) => {
+            let answer = apart(cached::answer(visit, &way, policy)).await;
+            observe::tell_later(visit);
+            answer
+        }
         None => match ask(visit, &way, outbound(visit, &way, visit.request.take_body())).await {
             Ok(inbound) => pass_on(visit, inbound, origin::answer::bypassed),
             Err(cause) => ours::error(visit, cause),

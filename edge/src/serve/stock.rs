@@ -80,14 +80,14 @@ impl<P: Platform> Stock<P> {
             Form::Whole => (HeadKind::Whole, true),
             Form::Parts(..) => (HeadKind::Part, true),
             Form::NotModified => (HeadKind::NotModified, false),
-            Form::Unsatisfiable(_) => return Some(unsatisfiable(visit, serve, status)),
+            Form::Unsatisfiable(_) => return Some(unsatisfiable(visit, way, serve, status)),
         };
         let body =
             if has_body && *visit.request.method() != Method::HEAD { Some(self.content.reader()?) } else { None };
         let mut own = own(kind);
         let is_for_everyone = own.is_empty() && way.route.cors.is_none();
         serve.say(&mut own);
-        origin::answer::cache_status(&mut own, status.render(origin::PSEUDONYM));
+        origin::answer::cache_status(&mut own, visit.say(way.route, status));
         let status = match kind {
             HeadKind::Whole => self.stored.status,
             HeadKind::Part => StatusCode::PARTIAL_CONTENT,
@@ -155,13 +155,13 @@ impl<P: Platform> Stock<P> {
     }
 }
 
-fn unsatisfiable<P, R>(visit: &Visit<'_, P, R>, serve: &Serve, status: &Status<'_>) -> Answer<P::Body>
+fn unsatisfiable<P, R>(visit: &Visit<'_, P, R>, way: &Way<'_>, serve: &Serve, status: &Status<'_>) -> Answer<P::Body>
 where
     P: Platform,
     R: Request<Body = P::Body>,
 {
     let mut answer = ours::error(visit, Cause::Unsatisfiable);
     serve.say(&mut answer.headers);
-    answer.headers.insert("cache-status", status.render(origin::PSEUDONYM));
+    answer.headers.insert("cache-status", visit.say(way.route, status));
     answer
 }

@@ -134,7 +134,7 @@ impl<P: Platform> Stores<'_, P> {
         let Some(kept) = self.platform.kept(store, &self.place(key)).await? else { return Ok(None) };
         let Kept { envelope, body, length } = kept;
         // Of another version, or cut short: as if it were not there.
-        let Ok(envelope) = serde_json::from_str::<Envelope>(&envelope) else { return Ok(None) };
+        let Ok(envelope) = serde_json::from_slice::<Envelope>(envelope.as_bytes()) else { return Ok(None) };
         let is_whole = |stored: &Stored| stored.announced() == Some(length);
         let is_sound = envelope.stored.as_ref().is_none_or(|stored| stored.is_current() && is_whole(stored));
         Ok(is_sound.then_some((envelope, body)))
@@ -208,7 +208,7 @@ impl<P: Platform> Stores<'_, P> {
     }
 
     /// Where a key lies: a digest, so that whoever asks chooses neither its length nor its characters.
-    fn place(&self, key: &str) -> String {
+    pub(super) fn place(&self, key: &str) -> String {
         hexadecimal_sha256(format!("{}\n{key}", self.site).as_bytes())
     }
 }

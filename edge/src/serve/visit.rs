@@ -9,8 +9,10 @@ use http::{HeaderMap, HeaderValue, Method};
 
 use super::Isolate;
 use crate::answer::{Answer, Body, PreparedHead};
-use crate::config::ClientAddress;
+use crate::cache::Status;
+use crate::config::{ClientAddress, Route};
 use crate::guard::request_id;
+use crate::origin;
 use crate::platform::{Platform, Request};
 use crate::time::Timestamp;
 
@@ -64,6 +66,12 @@ where
         let theirs =
             request_id::of_client(sent.as_deref()).map(|id| format!(" client_request_id={id}")).unwrap_or_default();
         self.platform.log(&format!("request_id={}{theirs} {line}", self.id()));
+    }
+
+    /// `Cache-Status` of an answer, which is counted by it.
+    pub(super) fn say(&self, route: &Route, status: &Status<'_>) -> HeaderValue {
+        self.isolate.counters.borrow_mut().answered(route.path.as_str(), status);
+        status.render(origin::PSEUDONYM)
     }
 
     /// Keeps a head for many answers.

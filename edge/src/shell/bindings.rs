@@ -73,6 +73,43 @@ extern "C" {
         idle_ms: Option<f64>,
         total_ms: Option<f64>,
     ) -> Promise;
+    #[wasm_bindgen(method, getter)]
+    pub(super) fn broken(this: &Reply) -> Option<String>;
+    #[wasm_bindgen(method, getter)]
+    pub(super) fn alone(this: &Reply) -> Option<bool>;
+    #[wasm_bindgen(method, getter)]
+    pub(super) fn asked(this: &Reply) -> Option<String>;
+    #[wasm_bindgen(method, getter)]
+    pub(super) fn sequence(this: &Reply) -> f64;
+    #[wasm_bindgen(method, getter, js_name = sentAgo)]
+    pub(super) fn sent_ago(this: &Reply) -> f64;
+    #[wasm_bindgen(method, getter, js_name = cameAgo)]
+    pub(super) fn came_ago(this: &Reply) -> f64;
+
+    #[allow(clippy::too_many_arguments, reason = "each crosses as it is")]
+    #[wasm_bindgen(js_namespace = shim)]
+    pub(super) fn relay(
+        call: &Call,
+        shard: &str,
+        key: &str,
+        question: &str,
+        asked: &str,
+        sequence: f64,
+        method: &str,
+        url: &str,
+        fields: &str,
+        body: &JsValue,
+        answer_ms: f64,
+        idle_ms: Option<f64>,
+        total_ms: Option<f64>,
+    ) -> Promise;
+    #[wasm_bindgen(js_namespace = shim)]
+    pub(super) fn unrelay(call: &Call, shard: &str, key: &str) -> Promise;
+    #[wasm_bindgen(js_namespace = shim)]
+    pub(super) fn count(call: &Call, samples: &str) -> Promise;
+    #[wasm_bindgen(js_namespace = shim)]
+    pub(super) fn counted(call: &Call) -> Promise;
+
     #[wasm_bindgen(js_namespace = shim, js_name = logId)]
     pub(super) fn log_id(call: &Call) -> Option<String>;
     #[wasm_bindgen(js_namespace = shim, js_name = askLog)]

@@ -31,7 +31,7 @@ impl ControlLedger {
     /// `rows` is JSON: `[[table, id, text], …]`.
     #[wasm_bindgen(constructor)]
     pub fn new(rows: &str) -> Result<ControlLedger, JsError> {
-        let (ledger, unread) = Ledger::open(serde_json::from_str(rows)?);
+        let (ledger, unread) = Ledger::open(serde_json::from_slice(rows.as_bytes())?);
         for line in unread {
             bindings::log(&line);
         }
@@ -40,7 +40,7 @@ impl ControlLedger {
 
     /// See [`Ledger::answer`]. Fails where the command is of a version that is not this one.
     pub fn ask(&mut self, command: &str, now: f64) -> Result<String, JsError> {
-        let command: Command = serde_json::from_str(command)?;
+        let command: Command = serde_json::from_slice(command.as_bytes())?;
         Ok(serde_json::to_string(&self.ledger.answer(command, timestamp(now)))?)
     }
 

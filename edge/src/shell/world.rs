@@ -14,7 +14,7 @@ use super::hot::Hot;
 use super::request::{pack, unpack};
 use super::task;
 use crate::platform::{
-    AssetError, FetchError, Inbound, Kept, LogError, Outbound, Platform, Store, StoreError, WholeFile,
+    AssetError, FetchError, Inbound, Kept, LogError, Outbound, Platform, Relay, Relayed, Store, StoreError, WholeFile,
 };
 use crate::time::Timestamp;
 
@@ -80,9 +80,8 @@ impl Platform for World {
     type Recording = Recording;
     type Signal = Signal;
 
-    #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "milliseconds since 1970")]
     fn now(&self) -> Timestamp {
-        Timestamp::from_millis(js_sys::Date::now() as u64)
+        Timestamp::from_millis(whole(js_sys::Date::now()))
     }
 
     fn random(&self) -> u128 {
@@ -128,16 +127,64 @@ impl Platform for World {
         let limits = (millis(answer_within), idle.map(millis), total.map(millis));
         let reply = bindings::send(method.as_str(), &url, &pack(&headers), &body, limits.0, limits.1, limits.2);
         let reply = JsFuture::from(reply).await.map_err(|error| FetchError::Unreachable(describe(&error)))?;
-        let reply: Reply = reply.unchecked_into();
-        if reply.late() == Some(true) {
-            return Err(FetchError::Timeout(answer_within));
+        inbound(&reply.unchecked_into(), answer_within)
+    }
+
+    async fn relay(
+        &self,
+        relay: &Relay,
+        outbound: Outbound<JsValue>,
+    ) -> Result<Result<Relayed<JsValue>, FetchError>, StoreError> {
+        let Relay { shard, key, question, asked, sequence } = relay;
+        let Outbound { method, url, headers, body, answer_within, idle, total } = outbound;
+        let body = body.unwrap_or(JsValue::UNDEFINED);
+        let (asked, headers) = (pack(asked), pack(&headers));
+        let (answer, idle, total) = (millis(answer_within), idle.map(millis), total.map(millis));
+        let (call, method) = (&self.call, method.as_str());
+        let asking = bindings::relay(
+            call,
+            shard,
+            key,
+            question,
+            &asked,
+            count(*sequence),
+            method,
+            &url,
+            &headers,
+            &body,
+            answer,
+            idle,
+            total,
+        );
+        let reply: Reply = store_reply(asking).await?.unchecked_into();
+        if let Some(broken) = reply.broken() {
+            return Err(StoreError::Failed(broken));
         }
-        let status = reply.status().and_then(|status| StatusCode::from_u16(status).ok());
-        let Some(status) = status else {
-            return Err(FetchError::Unreachable(reply.error().unwrap_or_else(|| "not HTTP".into())));
-        };
-        let body = reply.body();
-        Ok(Inbound { status, headers: unpack(&reply.fields()), body: (!body.is_null()).then_some(body) })
+        if reply.alone() == Some(true) {
+            return Ok(Ok(Relayed::Missed));
+        }
+        Ok(inbound(&reply, answer_within).map(|inbound| match reply.asked() {
+            None => Relayed::Own(inbound),
+            Some(asked) => Relayed::Joined {
+                inbound,
+                asked: unpack(&asked),
+                sequence: whole(reply.sequence()),
+                sent_ago: Duration::from_millis(whole(reply.sent_ago())),
+                came_ago: Duration::from_millis(whole(reply.came_ago())),
+            },
+        }))
+    }
+
+    async fn unrelay(&self, shard: &str, key: &str) -> Result<(), StoreError> {
+        store_reply(bindings::unrelay(&self.call, shard, key)).await.map(drop)
+    }
+
+    async fn count(&self, samples: String) -> Result<(), StoreError> {
+        store_reply(bindings::count(&self.call, &samples)).await.map(drop)
+    }
+
+    async fn counted(&self) -> Result<String, StoreError> {
+        store_reply(bindings::counted(&self.call)).await?.as_string().ok_or(StoreError::Absent)
     }
 
     async fn kept(&self, store: Store, key: &str) -> Result<Option<Kept<JsValue>>, StoreError> {
@@ -146,9 +193,7 @@ impl Platform for World {
             return Ok(None);
         }
         let kept: KeptReply = kept.unchecked_into();
-        #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a length")]
-        let length = kept.length() as u64;
-        Ok(Some(Kept { envelope: kept.envelope(), body: kept.kept_body(), length }))
+        Ok(Some(Kept { envelope: kept.envelope(), body: kept.kept_body(), length: whole(kept.length()) }))
     }
 
     async fn keep(&self, store: Store, key: &str, kept: Kept<JsValue>, retention: Duration) -> Result<(), StoreError> {
@@ -215,6 +260,19 @@ async fn file(path: &str, reading: Option<Promise>) -> Result<Option<JsValue>, A
     }
 }
 
+/// What became of a request to an origin.
+fn inbound(reply: &Reply, answer_within: Duration) -> Result<Inbound<JsValue>, FetchError> {
+    if reply.late() == Some(true) {
+        return Err(FetchError::Timeout(answer_within));
+    }
+    let status = reply.status().and_then(|status| StatusCode::from_u16(status).ok());
+    let Some(status) = status else {
+        return Err(FetchError::Unreachable(reply.error().unwrap_or_else(|| "not HTTP".into())));
+    };
+    let body = reply.body();
+    Ok(Inbound { status, headers: unpack(&reply.fields()), body: (!body.is_null()).then_some(body) })
+}
+
 async fn store_reply(reply: Promise) -> Result<JsValue, StoreError> {
     JsFuture::from(reply).await.map_err(|error| StoreError::Failed(describe(&error)))
 }
@@ -222,12 +280,17 @@ async fn store_reply(reply: Promise) -> Result<JsValue, StoreError> {
 fn describe(error: &JsValue) -> String {
     match error.dyn_ref::<js_sys::Error>() {
         Some(error) => String::from(error.message()),
-        None => format!("{error:?}"),
+        None => error.as_string().unwrap_or_else(|| "the platform says nothing of it".to_owned()),
     }
 }
 
 fn millis(duration: Duration) -> f64 {
     duration.as_secs_f64() * 1000.0
+}
+
+#[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "lengths, and milliseconds since 1970")]
+fn whole(number: f64) -> u64 {
+    number as u64
 }
 
 #[allow(clippy::cast_precision_loss, reason = "no body has 2^53 bytes")]

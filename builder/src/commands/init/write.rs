@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 
 use super::project::Project;
-use crate::settings::{assets_text, log_text};
+use crate::settings::{assets_text, objects_text};
 use crate::worker;
 use crate::workerd::{COMPATIBILITY_DATE, COMPATIBILITY_FLAGS};
 
@@ -45,12 +45,12 @@ pub(super) fn wrangler(project: &Project) -> String {
          compatibility_date = {COMPATIBILITY_DATE:?}\n\
          compatibility_flags = {COMPATIBILITY_FLAGS:?}\n\n\
          # With other values files under `_rimward/` would be public: `rimward build` and `check` refuse them.\n{}\n\n\
-         # What all locations must know, such as purges: one object, with a database.\n{}\n",
+         # What all locations must know, such as purges; requests to origins that many make at once; counters.\n{}\n",
         project.name,
         worker::FOLDER,
         worker::ENTRY,
         assets_text(&project.build),
-        log_text(),
+        objects_text(),
     )
 }
 
