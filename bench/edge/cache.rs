@@ -92,9 +92,9 @@ fn rimward(origin: &Origin) -> Result<Subject, String> {
     let route = Route { cache: Some("api".into()), ..Route::new(path, "api") };
     let policy: CachePolicy = serde_json::from_str("{}").map_err(|error| error.to_string())?;
     let settings = Settings {
-        pools: [("api".to_owned(), pool)].into(),
+        pools: [("api".to_owned(), pool)].into_iter().collect(),
         routes: vec![route],
-        caches: [("api".to_owned(), policy)].into(),
+        caches: [("api".to_owned(), policy)].into_iter().collect(),
         ..settings()
     };
     start(|folder| {

@@ -167,8 +167,8 @@ mod tests {
             document: DocumentSettings { fallback: None, cache_control: "no-cache".into() },
             headers: Vec::new(),
             redirects: Vec::new(),
-            pools: BTreeMap::new(),
-            caches: BTreeMap::new(),
+            pools: litemap::LiteMap::new(),
+            caches: litemap::LiteMap::new(),
             routes: Vec::new(),
         }
     }

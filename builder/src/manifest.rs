@@ -8,6 +8,7 @@ mod needs;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use litemap::LiteMap;
 use rimward_edge::config::{HeaderRule, RedirectRule, SettingsFile};
 use rimward_edge::release::manifest::{
     Asset, Coding, Content, Document, Encoded, FORMAT, Manifest, document_path, manifest_path,
@@ -76,8 +77,8 @@ pub fn release(compressed: Compressed, rules: Rules) -> Result<Release, Vec<Diag
     let mut manifest = Manifest {
         format: FORMAT,
         base: rules.base,
-        assets: BTreeMap::new(),
-        documents: BTreeMap::new(),
+        assets: LiteMap::new(),
+        documents: LiteMap::new(),
         headers: with_true_hashes(rules.headers, &named.inline_hashes),
         redirects: rules.redirects,
     };
@@ -123,7 +124,7 @@ pub fn json(value: &impl serde::Serialize) -> Vec<u8> {
 
 /// The settings with the hashes of the release's inline scripts in their policies, in every environment.
 pub fn true_settings(mut file: SettingsFile, changed: &BTreeMap<String, String>) -> SettingsFile {
-    for settings in file.envs.values_mut().chain([&mut file.settings]) {
+    for settings in file.envs.iter_mut().map(|(_, settings)| settings).chain([&mut file.settings]) {
         settings.headers = with_true_hashes(std::mem::take(&mut settings.headers), changed);
     }
     file

@@ -1,9 +1,10 @@
 //! What is counted, by route, and how it is told: as lines for the objects that add up what all isolates counted, and as
 //! Prometheus text (exposition format 0.0.4). Counts are of this isolate since it last told them; it may lose those.
 
-use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::time::Duration;
+
+use litemap::LiteMap;
 
 use crate::cache::{Outcome, Status};
 
@@ -183,11 +184,11 @@ fn escaped(value: &str) -> String {
 
 /// Lines of samples, those of a name several times, as Prometheus text. What is no sample of ours is left out.
 pub fn exposition(lines: &str) -> String {
-    let mut samples = BTreeMap::<&str, u64>::new();
+    let mut samples = LiteMap::<&str, u64>::new();
     let mut fields = lines.lines();
     while let (Some(name), Some(value)) = (fields.next(), fields.next()) {
-        let sum = samples.entry(name).or_default();
-        *sum = sum.saturating_add(value.parse().unwrap_or_default());
+        let sum = samples.get(name).copied().unwrap_or_default();
+        samples.insert(name, sum.saturating_add(value.parse().unwrap_or_default()));
     }
     let mut text = String::new();
     for metric in Metric::ALL {

@@ -219,7 +219,11 @@ fn a_deploy_does_not_break_an_open_tab() {
     shop.site.build();
     let after = shop.site.manifest();
     let logical = before.assets.iter().find(|(_, asset)| asset.aliases.contains(&about)).expect("the chunk").0;
-    assert_ne!(before.assets[logical].path, after.assets[logical].path, "other bytes, another name");
+    assert_ne!(
+        before.assets.get(logical).unwrap().path,
+        after.assets.get(logical).unwrap().path,
+        "other bytes, another name"
+    );
 
     let mut fresh = Chromium::start();
     let until = std::time::Instant::now() + crate::runtime::PATIENCE;
@@ -238,7 +242,7 @@ fn a_deploy_does_not_break_an_open_tab() {
     shop.follow("/about");
     shop.browser.wait_until("document.querySelector('article h1') !== null");
     let responses = shop.browser.take_responses();
-    let old = format!("{}/{}", shop.edge.origin, before.assets[logical].path);
+    let old = format!("{}/{}", shop.edge.origin, before.assets.get(logical).unwrap().path);
     assert!(
         responses.iter().any(|response| response.url == old && response.status == 200),
         "the open tab went on with its own release: {responses:#?}"

@@ -65,7 +65,7 @@ fn a_build_becomes_a_release() {
     assert_eq!(releases.current, built.report.release);
     assert_eq!(manifest.documents.keys().collect::<Vec<_>>(), ["favicon.ico", "index.html", "robots.txt"]);
     assert_eq!(manifest.assets.keys().collect::<Vec<_>>(), ["assets/about.js", "assets/index.js", "assets/shared.js"]);
-    let index = &manifest.assets["assets/index.js"];
+    let index = manifest.assets.get("assets/index.js").unwrap();
     assert_eq!(index.aliases, ["assets/index-Bq3dk1xZ.js"]);
     assert_eq!(index.imports, ["assets/shared.js"]);
     for asset in manifest.assets.values() {
@@ -75,13 +75,13 @@ fn a_build_becomes_a_release() {
     let text = |path: &str| String::from_utf8(files.read(Path::new(path)).expect(path)).expect("text");
     let entry = text(&format!("/shop/public/{}", index.path));
     for other in ["assets/shared.js", "assets/about.js"] {
-        let name = manifest.assets[other].path.rsplit('/').next().expect("a name");
+        let name = manifest.assets.get(other).unwrap().path.rsplit('/').next().expect("a name");
         assert!(entry.contains(name), "{entry} lacks {name}");
     }
     let page = text(&format!("/shop/public/_rimward/releases/{}/index.html", releases.current));
     assert!(page.contains(&index.path), "{page}");
     let preloads: Vec<&str> =
-        manifest.documents["index.html"].preloads.iter().map(|preload| preload.asset.as_str()).collect();
+        manifest.documents.get("index.html").unwrap().preloads.iter().map(|preload| preload.asset.as_str()).collect();
     assert_eq!(preloads, ["assets/index.js", "assets/shared.js"]);
     assert_eq!(manifest.headers[0].set, [("x-test".to_owned(), "yes".to_owned())]);
     assert!(!manifest.documents.contains_key("_headers") && !manifest.documents.contains_key(".DS_Store"));
@@ -120,7 +120,7 @@ fn policies_of_the_settings_allow_the_inline_scripts_that_are_published() {
     let file: SettingsFile = serde_json::from_str(&settings).expect("settings");
     let expected = [("content-security-policy".to_owned(), format!("script-src '{}' '{lone}'", source(inline)))];
     assert_eq!(file.settings.headers[0].set, expected);
-    assert_eq!(file.envs["x"].headers[0].set, expected);
+    assert_eq!(file.envs.get("x").unwrap().headers[0].set, expected);
 }
 
 #[test]
@@ -160,7 +160,7 @@ fn a_change_renames_what_it_reaches_and_earlier_files_stay() {
     let built = build(&files).expect("the second release");
     let (releases, second) = published(&files);
     assert_eq!(releases.releases.len(), 2);
-    let path = |manifest: &Manifest, logical: &str| manifest.assets[logical].path.clone();
+    let path = |manifest: &Manifest, logical: &str| manifest.assets.get(logical).unwrap().path.clone();
     assert_eq!(path(&first, "assets/shared.js"), path(&second, "assets/shared.js"));
     assert_ne!(path(&first, "assets/about.js"), path(&second, "assets/about.js"));
     assert_ne!(path(&first, "assets/index.js"), path(&second, "assets/index.js"), "it names what changed");

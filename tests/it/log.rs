@@ -307,7 +307,10 @@ fn a_call_that_is_refused_is_listed_and_replayed() {
         let failed = read(&worker, "/.rimward/purge/failed");
         (failed["failed"] != json!([])).then_some(failed)
     });
-    assert_eq!(failed["failed"][0]["call"], json!({ "zone": zone::ID, "strength": "hard", "tags": ["a"] }));
+    assert_eq!(
+        failed["failed"][0]["call"],
+        json!({ "zone": zone::ID, "strength": "hard", "items": { "tags": ["a"] } })
+    );
     assert!(failed["failed"][0]["answer"].as_str().unwrap().starts_with("403: {"), "{failed}");
     worker.logs("the zone's cache was not told of a purge");
     assert!(!worker.log().contains(zone::TOKEN));

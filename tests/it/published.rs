@@ -1,6 +1,5 @@
 //! A release written by hand, in the builder's format: for tests of what the edge makes of it, whatever the builder does.
 
-use std::collections::BTreeMap;
 use std::fmt::Write;
 use std::path::Path;
 
@@ -29,8 +28,8 @@ pub(crate) fn settings() -> Settings {
         document: DocumentSettings { fallback: None, cache_control: "no-cache".into() },
         headers: Vec::new(),
         redirects: Vec::new(),
-        pools: BTreeMap::new(),
-        caches: BTreeMap::new(),
+        pools: litemap::LiteMap::new(),
+        caches: litemap::LiteMap::new(),
         routes: Vec::new(),
     }
 }
@@ -48,7 +47,7 @@ pub(crate) fn publish(folder: &Path, settings: Settings, assets: &[File], docume
     let manifest = serde_json::to_vec(&manifest).expect("the manifest is JSON");
     write(folder, &manifest_path(RELEASE), &manifest);
     let manifest_sha256 = hex(&manifest);
-    let settings = SettingsFile { format: FORMAT, env: None, settings, envs: BTreeMap::new() };
+    let settings = SettingsFile { format: FORMAT, env: None, settings, envs: litemap::LiteMap::new() };
     let bytes = serde_json::to_vec(&settings).expect("settings are JSON");
     let settings_sha256 = hex(&bytes);
     write(folder, &settings_path(&settings_sha256), &bytes);

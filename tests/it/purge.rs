@@ -364,7 +364,7 @@ fn calls_that_were_given_up_are_listed_and_replayed() {
         log.called(id, judgement, now);
     }
     let failed = json_of(&served.ask(&with_secret(get("/.rimward/purge/failed"))));
-    let call = json!({ "zone": "z1", "strength": "soft", "tags": ["a"] });
+    let call = json!({ "zone": "z1", "strength": "soft", "items": { "tags": ["a"] } });
     assert_eq!(failed["failed"][0]["call"], call);
     assert_eq!((&failed["failed"][0]["answer"], &failed["waiting"]), (&json!("403: no"), &json!(0)));
     let replayed = served.ask(&with_secret(Sent::new("POST", "/.rimward/purge/replay")));

@@ -50,8 +50,8 @@ fn cached(origin: &Origin) -> Place {
     let route = Route { cache: Some("api".to_owned()), ..Route::new(Pattern::parse("/api/*").unwrap(), "api") };
     let assets = tempfile::tempdir().unwrap();
     let settings = Settings {
-        pools: [("api".to_owned(), pool)].into(),
-        caches: [("api".to_owned(), policy)].into(),
+        pools: [("api".to_owned(), pool)].into_iter().collect(),
+        caches: [("api".to_owned(), policy)].into_iter().collect(),
         routes: vec![route],
         ..settings()
     };

@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 use rimward::workerd::Config;
-use rimward_edge::config::{CachePolicy, Route, Settings};
+use rimward_edge::config::{CachePolicy, Route, Settings, Timeout};
 use rimward_edge::platform::{FetchError, Inbound, Relayed, StoreError};
 use serde_json::{Value, json};
 
@@ -68,6 +68,7 @@ fn is_joined(seen: &Seen) -> bool {
 #[test]
 fn what_another_isolate_asks_is_not_asked_again() {
     let served = shielded(&json!({}));
+    served.world.pass(Duration::from_secs(1000));
     with_another(&served, &[], &[("cache-control", "max-age=60")], 0);
     assert!(is_joined(&served.get("/api/x")));
     assert_eq!(served.world.asked_of_origins.borrow().len(), 0);
@@ -221,6 +222,8 @@ impl Two {
         let mut settings = with_api(&origin);
         let route = settings.routes.remove(0);
         settings.routes.push(Route { cache: Some("api".into()), shield: true, ..route });
+        let timeout = Timeout { answer_ms: 5000, idle_ms: Some(5000), total_ms: None };
+        settings.pools.iter_mut().for_each(|(_, pool)| pool.timeout = timeout);
         let policy: CachePolicy = serde_json::from_str("{}").unwrap();
         publish(&public, Settings { caches: [("api".to_owned(), policy)].into_iter().collect(), ..settings }, &[], &[]);
         let state = folder.path().join("state");

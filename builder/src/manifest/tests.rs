@@ -55,7 +55,7 @@ fn a_page_preloads_its_modules_graph_without_what_is_lazy() {
         file("page.html", Kind::Html, &[("inter.woff2", Font), ("entry.js", ModuleScript), ("app.css", Stylesheet)]),
     ];
     let manifest = released(files, Vec::new()).manifest;
-    let preloads: Vec<(&str, &str, bool, bool)> = (manifest.documents["page.html"].preloads.iter())
+    let preloads: Vec<(&str, &str, bool, bool)> = (manifest.documents.get("page.html").unwrap().preloads.iter())
         .map(|preload| (preload.asset.as_str(), preload.destination.as_str(), preload.module, preload.crossorigin))
         .collect();
     let expected = [
@@ -67,8 +67,10 @@ fn a_page_preloads_its_modules_graph_without_what_is_lazy() {
         ("app.css", "style", false, false),
     ];
     assert_eq!(preloads, expected);
-    assert_eq!(manifest.assets["entry.js"].imports, ["near.js", "other.js"]);
-    assert!(manifest.assets["entry.js"].integrity.as_ref().is_some_and(|value| value.starts_with("sha384-")));
+    assert_eq!(manifest.assets.get("entry.js").unwrap().imports, ["near.js", "other.js"]);
+    assert!(
+        manifest.assets.get("entry.js").unwrap().integrity.as_ref().is_some_and(|value| value.starts_with("sha384-"))
+    );
 }
 
 #[test]
@@ -82,7 +84,7 @@ fn a_preload_vouches_for_what_the_page_vouches_for() {
         page,
     ];
     let manifest = released(files, Vec::new()).manifest;
-    let preloads: Vec<(&str, Option<&str>)> = (manifest.documents["page.html"].preloads.iter())
+    let preloads: Vec<(&str, Option<&str>)> = (manifest.documents.get("page.html").unwrap().preloads.iter())
         .map(|preload| (preload.asset.as_str(), preload.integrity.as_deref()))
         .collect();
     assert_eq!(preloads, [("entry.js", Some("sha384-abc")), ("near.js", None), ("app.css", None)]);
@@ -96,7 +98,10 @@ fn an_apps_manifest_json_does_not_lie_where_the_releases_does() {
     assert!(!release.files.contains_key(&release.manifest_path()));
     let place = format!("_rimward/releases/{}/_rimward/manifest.json", release.id);
     assert_eq!(&*release.files[&place], b"manifest.json");
-    assert_eq!(release.manifest.documents["manifest.json"].content.media_type, "application/manifest+json");
+    assert_eq!(
+        release.manifest.documents.get("manifest.json").unwrap().content.media_type,
+        "application/manifest+json"
+    );
 }
 
 #[test]
@@ -107,7 +112,7 @@ fn an_encoding_gives_way_to_a_file_of_that_name() {
     (packed.document, packed.asset) = (Some("data.json.gz".to_owned()), None);
     let encodings = || Encodings::from([(Coding::Gzip, b"gzip".to_vec()), (Coding::Br, b"br".to_vec())]);
     let release = released(vec![data, packed], vec![encodings(), Encodings::new()]);
-    let document = &release.manifest.documents["data.json"];
+    let document = release.manifest.documents.get("data.json").unwrap();
     assert_eq!(document.content.encodings.keys().collect::<Vec<_>>(), [&Coding::Br]);
     assert!(release.files.iter().any(|(path, bytes)| path.ends_with("/data.json.gz") && **bytes == *b"data.json.gz"));
 }

@@ -158,7 +158,7 @@ fn a_damaged_file_is_written_anew_and_said() {
     let memory = Memory::default();
     let release = release("one", "1");
     publish_to(&memory, &release, "s").unwrap();
-    let path = release.manifest.assets["assets/app.js"].path.clone();
+    let path = release.manifest.assets.get("assets/app.js").unwrap().path.clone();
     memory.put(&format!("/public/{path}"), b"damaged");
     let published = publish_to(&memory, &release, "s").unwrap();
     assert_eq!(published.repaired, [path]);
@@ -241,7 +241,7 @@ fn encodings_that_were_published_stay_when_an_encoder_changes() {
     let memory = Memory::default();
     let old = release("one", "1");
     publish_to(&memory, &old, "s").unwrap();
-    let asset = old.manifest.assets["assets/app.js"].clone();
+    let asset = old.manifest.assets.get("assets/app.js").unwrap().clone();
     let file = NamedFile {
         source: None,
         logical: "assets/app.js".to_owned(),

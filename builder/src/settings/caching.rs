@@ -126,7 +126,7 @@ fn policy(raw: &RawCache, findings: &mut Findings<'_>) -> CachePolicy {
         stale_while_revalidate_s: seconds(&raw.stale_while_revalidate),
         stale_if_error_s: seconds(&raw.stale_if_error),
         query: raw.query.given().map_or(QueryKey::All, |raw| query(raw, findings)),
-        vary: raw.vary.value().map(|raw| vary(raw, findings)).unwrap_or_default(),
+        vary: raw.vary.value().map(|raw| vary(raw, findings).into_iter().collect()).unwrap_or_default(),
         tags: distinct(&raw.tags, "`tags` of `[cache.*]`", |tag| tag.0.clone(), findings),
         tags_from: match raw.tags_from.value() {
             Some(field) => field.0.clone(),

@@ -23,8 +23,8 @@ pub(super) fn check(raw: &RawSettings, findings: &mut Findings<'_>) -> (Settings
         document: document(raw.document.value()),
         headers: rules::headers(&raw.header, findings),
         redirects: rules::redirects(&raw.redirect, findings),
-        pools: pools.by_name,
-        caches: caches.by_name,
+        pools: pools.by_name.into_iter().collect(),
+        caches: caches.by_name.into_iter().collect(),
         routes,
         site,
     };

@@ -1,7 +1,5 @@
 //! What settings mean; the mistakes are in `tests/data/settings`.
 
-use std::collections::BTreeMap;
-
 use proptest::prelude::*;
 use rimward_edge::config::{
     CachePolicy, ClientAddress, Cors, Invalidate, PurgeCheck, QueryKey, SetCookie, Settings, Timeout,
@@ -110,7 +108,7 @@ fn every_key_reaches_its_place() {
     assert_eq!(settings.headers[0].remove, ["server"]);
     assert_eq!((settings.redirects[0].status, settings.redirects[0].force), (302, true));
     assert_eq!(settings.redirects[1].status, 308);
-    let pool = &settings.pools["api"];
+    let pool = settings.pools.get("api").unwrap();
     assert_eq!(pool.origins[0].url, "https://api.example.com/v1");
     assert_eq!(pool.timeout, Timeout { answer_ms: 90_000, idle_ms: None, total_ms: Some(90_000) });
     let cors = Cors {
@@ -132,7 +130,7 @@ fn every_key_reaches_its_place() {
         stale_while_revalidate_s: 300,
         stale_if_error_s: 86_400,
         query: QueryKey::Ignore(owned(&["utm_*"])),
-        vary: [("accept-language".to_owned(), owned(&["en", "de"]))].into(),
+        vary: [("accept-language".to_owned(), owned(&["en", "de"]))].into_iter().collect(),
         tags: owned(&["api"]),
         tags_from: Some("surrogate-key".to_owned()),
         graphql: true,
@@ -140,7 +138,7 @@ fn every_key_reaches_its_place() {
         persist: true,
         purge: PurgeCheck::Strict,
     };
-    assert_eq!(settings.caches, BTreeMap::from([("api".to_owned(), policy)]));
+    assert_eq!(settings.caches, [("api".to_owned(), policy)].into_iter().collect());
     let expected = BuildSettings {
         base: "/shop/".to_owned(),
         assets: AssetsFrom::Worker,
@@ -179,11 +177,11 @@ fn an_environment_overrides_keys_and_replaces_lists() {
     assert_eq!(file.env.as_deref(), Some("staging"));
     assert_eq!((build.source.as_str(), build.keep_releases), ("dist-staging", 9));
     assert_eq!(file.settings.site.hosts, ["shop.example.com"]);
-    let staging = &file.envs["staging"];
+    let staging = file.envs.get("staging").unwrap();
     assert_eq!((staging.site.name.as_str(), staging.site.hosts[0].as_str()), ("shop", "staging.example.com"));
     assert_eq!(staging.headers.len(), 1);
     assert_eq!(staging.headers[0].path.as_str(), "/x");
-    assert_eq!(file.envs["preview"], file.settings);
+    assert_eq!(file.envs.get("preview"), Some(&file.settings));
     assert_eq!(meaning(TWO_ENVS, None).build.source, "dist");
 }
 
@@ -210,7 +208,7 @@ fn a_shield_is_refused_until_there_is_one() {
 fn a_cache_without_a_key_does_what_the_origin_says() {
     let settings = meaning(CACHED, None).file.settings;
     let expected = CachePolicy { tags_from: Some("cache-tag".to_owned()), ..CachePolicy::default() };
-    assert_eq!(settings.caches, BTreeMap::from([("api".to_owned(), expected)]));
+    assert_eq!(settings.caches, [("api".to_owned(), expected)].into_iter().collect());
     assert_eq!((settings.routes[0].shield, settings.routes[0].invalidate), (false, Invalidate::Here));
 }
 
@@ -223,14 +221,14 @@ fn the_query_of_a_key_is_all_of_it_but_for_some_or_some_of_it() {
         ("{ only = [\"page\"] }", QueryKey::Only(owned("page"))),
     ] {
         let settings = meaning(&format!("{CACHED}query = {query}\n"), None).file.settings;
-        assert_eq!(settings.caches["api"].query, expected, "{query}");
+        assert_eq!(settings.caches.get("api").unwrap().query, expected, "{query}");
     }
 }
 
 #[test]
 fn tags_of_the_origin_can_be_left_alone() {
     let settings = meaning(&format!("{CACHED}tags_from = false\n"), None).file.settings;
-    assert_eq!(settings.caches["api"].tags_from, None);
+    assert_eq!(settings.caches.get("api").unwrap().tags_from, None);
 }
 
 #[test]
@@ -239,9 +237,11 @@ fn an_environment_overrides_keys_of_a_cache() {
         "{CACHED}default_freshness = \"1m\"\ntags = [\"api\"]\n[env.staging.cache.api]\ndefault_freshness = \"0s\"\n"
     );
     let file = meaning(&text, Some("staging")).file;
-    let of = |settings: &Settings| (settings.caches["api"].default_freshness_s, settings.caches["api"].tags.clone());
+    let of = |settings: &Settings| {
+        (settings.caches.get("api").unwrap().default_freshness_s, settings.caches.get("api").unwrap().tags.clone())
+    };
     assert_eq!(of(&file.settings), (60, vec!["api".to_owned()]));
-    assert_eq!(of(&file.envs["staging"]), (0, vec!["api".to_owned()]));
+    assert_eq!(of(file.envs.get("staging").unwrap()), (0, vec!["api".to_owned()]));
 }
 
 #[test]

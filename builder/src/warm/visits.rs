@@ -3,6 +3,7 @@
 
 use std::collections::BTreeMap;
 
+use litemap::LiteMap;
 use rimward_edge::config::{Route, Settings};
 use rimward_edge::path;
 use rimward_edge::route::{choose, spelled};
@@ -100,12 +101,12 @@ const NAVIGATION: &[(&str, &str)] =
 const FETCH: &[(&str, &str)] = &[("accept", "*/*")];
 
 /// How many requests tell all values of all fields apart; saturates.
-fn combinations(fields: &BTreeMap<String, Vec<String>>) -> usize {
+fn combinations(fields: &LiteMap<String, Vec<String>>) -> usize {
     fields.values().map(|values| values.len().max(1)).fold(1, usize::saturating_mul)
 }
 
 /// The values of one combination: its number written in the numeral system whose digits are the fields' values.
-fn chosen(fields: &BTreeMap<String, Vec<String>>, mut number: usize) -> Vec<(&str, &str)> {
+fn chosen(fields: &LiteMap<String, Vec<String>>, mut number: usize) -> Vec<(&str, &str)> {
     let mut chosen = Vec::new();
     for (name, values) in fields.iter().filter(|(_, values)| !values.is_empty()) {
         chosen.push((name.as_str(), values[number % values.len()].as_str()));

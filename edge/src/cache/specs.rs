@@ -270,7 +270,7 @@ mod tests {
     #[test]
     fn what_a_policy_reduces_is_one_variant() {
         let policy = CachePolicy {
-            vary: [("accept-language".to_owned(), vec!["en".to_owned(), "de".to_owned()])].into(),
+            vary: [("accept-language".to_owned(), vec!["en".to_owned(), "de".to_owned()])].into_iter().collect(),
             ..policy()
         };
         let mut specs = Specs::new(NOW);

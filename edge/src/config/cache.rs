@@ -1,7 +1,6 @@
 //! `[cache.*]` and what routes say of caching, compiled. The origin's headers decide; these fill in or override.
 
-use std::collections::BTreeMap;
-
+use litemap::LiteMap;
 use serde::{Deserialize, Serialize};
 
 /// `[cache.NAME]`, every default filled in.
@@ -29,8 +28,8 @@ pub struct CachePolicy {
     pub query: QueryKey,
     /// Request fields (lower case) whose values are reduced to one of these before they tell variants apart, as if by the
     /// field's own negotiation; a value that fits none of them counts as absent.
-    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
-    pub vary: BTreeMap<String, Vec<String>>,
+    #[serde(default, skip_serializing_if = "LiteMap::is_empty")]
+    pub vary: LiteMap<String, Vec<String>>,
     /// Tags that every answer gets.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub tags: Vec<String>,

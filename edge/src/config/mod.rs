@@ -5,8 +5,7 @@
 
 mod cache;
 
-use std::collections::BTreeMap;
-
+use litemap::LiteMap;
 use serde::{Deserialize, Serialize};
 
 pub use self::cache::{CachePolicy, Invalidate, PERSIST_FROM_S, PurgeCheck, QueryKey, SetCookie};
@@ -23,8 +22,8 @@ pub struct SettingsFile {
     /// Without any `[env.*]`.
     pub settings: Settings,
     /// The whole settings of each `[env.*]`, its overrides applied.
-    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
-    pub envs: BTreeMap<String, Settings>,
+    #[serde(default, skip_serializing_if = "LiteMap::is_empty")]
+    pub envs: LiteMap<String, Settings>,
 }
 
 impl SettingsFile {
@@ -48,11 +47,11 @@ pub struct Settings {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub redirects: Vec<RedirectRule>,
     /// `[[pool]]`, by name.
-    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
-    pub pools: BTreeMap<String, Pool>,
+    #[serde(default, skip_serializing_if = "LiteMap::is_empty")]
+    pub pools: LiteMap<String, Pool>,
     /// `[cache.*]`, by name.
-    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
-    pub caches: BTreeMap<String, CachePolicy>,
+    #[serde(default, skip_serializing_if = "LiteMap::is_empty")]
+    pub caches: LiteMap<String, CachePolicy>,
     /// `[[route]]`: the first match wins. Each names a pool of `pools`, and perhaps a policy of `caches`.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub routes: Vec<Route>,

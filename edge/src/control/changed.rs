@@ -1,7 +1,5 @@
 //! What unsafe methods changed (RFC 9111 §4.4) and other locations are to be told: collected, bounded.
 
-use std::collections::BTreeSet;
-
 use super::index::origin;
 use super::ledger::RECORD;
 use super::record::{Purge, Selector, Strength, Weight};
@@ -9,27 +7,31 @@ use super::record::{Purge, Selector, Strength, Weight};
 /// Changes that were not told yet.
 #[derive(Debug, Default)]
 pub struct Changed {
-    selectors: BTreeSet<Selector>,
+    /// In order, each once.
+    selectors: Vec<Selector>,
     weight: Weight,
 }
 
 impl Changed {
     /// Adds one. Past what one record holds, everything of the origins that are named takes their place.
     pub fn add(&mut self, selector: Selector) {
-        if self.selectors.contains(&selector) || self.covers(&selector) {
+        let Err(place) = self.selectors.binary_search(&selector) else { return };
+        if self.covers(&selector) {
             return;
         }
         self.weight += Weight { selectors: 1, text_bytes: selector.length() };
-        self.selectors.insert(selector);
+        self.selectors.insert(place, selector);
         if self.weight.exceeds(RECORD) {
             let origins = std::mem::take(&mut self.selectors);
             self.weight = Weight::default();
             let whole =
                 |selector: &Selector| of(selector).map_or(Selector::All, |of| Selector::Prefix(format!("{of}/")));
-            let origins: BTreeSet<Selector> = origins.iter().map(whole).collect();
+            let mut origins: Vec<Selector> = origins.iter().map(whole).collect();
+            origins.sort();
+            origins.dedup();
             // A site answers at few hosts: whoever makes it answer at hundreds gets everything purged.
             let few = origins.len() <= RECORD.selectors / 8;
-            self.selectors = if few { origins } else { BTreeSet::from([Selector::All]) };
+            self.selectors = if few { origins } else { vec![Selector::All] };
             self.weight = self.selectors.iter().fold(Weight::default(), |mut weight, selector| {
                 weight += Weight { selectors: 1, text_bytes: selector.length() };
                 weight
@@ -40,7 +42,7 @@ impl Changed {
     /// Takes all of it as one purge, if there is any. A hard one: what changed must be asked for again, whatever grace it has.
     pub fn take(&mut self) -> Option<Purge> {
         self.weight = Weight::default();
-        let of: Vec<Selector> = std::mem::take(&mut self.selectors).into_iter().collect();
+        let of = std::mem::take(&mut self.selectors);
         (!of.is_empty()).then_some(Purge { of, strength: Strength::Hard })
     }
 
@@ -51,7 +53,8 @@ impl Changed {
 
     fn covers(&self, selector: &Selector) -> bool {
         let whole = of(selector).map(|of| Selector::Prefix(format!("{of}/")));
-        self.selectors.contains(&Selector::All) || whole.is_some_and(|whole| self.selectors.contains(&whole))
+        let has = |selector: &Selector| self.selectors.binary_search(selector).is_ok();
+        has(&Selector::All) || whole.is_some_and(|whole| has(&whole))
     }
 }
 

@@ -5,10 +5,10 @@
 
 mod work;
 
-use std::collections::{BTreeMap, HashMap};
-use std::ops::Bound;
+use std::collections::HashMap;
 use std::time::Duration;
 
+use litemap::LiteMap;
 use serde::{Deserialize, Serialize};
 
 use self::work::Work;
@@ -37,10 +37,10 @@ pub const COPY_EVERY: Duration = Duration::from_secs(30);
 #[derive(Debug, Default)]
 pub struct Ledger {
     head: Option<Head>,
-    records: BTreeMap<Sequence, Record>,
+    records: LiteMap<Sequence, Record>,
     keys: HashMap<String, Sequence>,
     weight: Weight,
-    work: BTreeMap<u64, Work>,
+    work: LiteMap<u64, Work>,
     /// The call that is being made. Forgotten with the memory: it is made again.
     under_way: Option<u64>,
     changes: Vec<Change>,
@@ -163,8 +163,7 @@ impl Ledger {
 
     fn news_after(&self, after: Sequence, head: &Head) -> News {
         let told = |record: &Record| Record { key: None, ..record.clone() };
-        let later = (Bound::Excluded(after), Bound::Unbounded);
-        let records = self.records.range(later).map(|(_, record)| told(record)).collect();
+        let records = self.records.values().filter(|record| record.sequence > after).map(told).collect();
         News { head: head.last, after, forgotten: head.forgotten, records }
     }
 
@@ -200,27 +199,27 @@ impl Ledger {
     fn forget(&mut self, now: Timestamp) -> Highest {
         let limit = if self.weight.exceeds(LIVE) { LIVE_AFTERWARDS } else { LIVE };
         let mut forgotten = Highest::default();
-        while let Some(record) = self.oldest_purge() {
-            let sequence = record.sequence;
+        let mut gone = Vec::new();
+        for record in self.records.values() {
+            // What a later version wrote is left alone: here nobody knows what its end would mean.
+            let Kind::Purge(purge) = &record.kind else { continue };
             if record.expires_at > now && !self.weight.exceeds(limit) {
                 break;
             }
-            let Some(record) = self.records.remove(&sequence) else { break };
             self.weight -= record.weight();
             if let Some(key) = &record.key {
                 self.keys.remove(key);
             }
-            if let Kind::Purge(purge) = &record.kind {
-                forgotten.raise(Highest::of(purge.strength, sequence));
-            }
+            forgotten.raise(Highest::of(purge.strength, record.sequence));
+            gone.push(record.sequence);
+        }
+        if !gone.is_empty() {
+            self.records.retain(|sequence, _| gone.binary_search(sequence).is_err());
+        }
+        for sequence in gone {
             self.change(Change::Drop(Table::Record, sequence.number()));
         }
         forgotten
-    }
-
-    /// What a later version wrote is left alone: here nobody knows what its end would mean.
-    fn oldest_purge(&self) -> Option<&Record> {
-        self.records.values().find(|record| matches!(record.kind, Kind::Purge(_)))
     }
 
     fn hold(&mut self, record: Record) {
@@ -238,7 +237,7 @@ impl Ledger {
             return head;
         }
         // Records without a head are those of a log whose row was lost: its places are not given again.
-        let last = self.records.last_key_value().map_or(Sequence::NONE, |(sequence, _)| *sequence);
+        let last = self.records.last().map_or(Sequence::NONE, |(sequence, _)| *sequence);
         let birth = last.next(now);
         let head = Head {
             last: birth,
@@ -246,7 +245,7 @@ impl Ledger {
             copied: birth,
             copied_at: Timestamp::default(),
             zone_paused_until: Timestamp::default(),
-            last_work: self.work.last_key_value().map_or(0, |(id, _)| *id),
+            last_work: self.work.last().map_or(0, |(id, _)| *id),
         };
         self.head = Some(head);
         self.put(Table::Head, 0, &head);

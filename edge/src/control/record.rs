@@ -1,8 +1,10 @@
 //! Records of the log. What a later version adds, an earlier one leaves alone.
 
+use std::fmt;
 use std::time::Duration;
 
-use serde::{Deserialize, Serialize};
+use serde::de::{MapAccess, Visitor};
+use serde::{Deserialize, Deserializer, Serialize};
 
 use crate::time::Timestamp;
 
@@ -55,12 +57,11 @@ pub struct Record {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub key: Option<String>,
     /// What it says.
-    #[serde(flatten)]
     pub kind: Kind,
 }
 
 /// What a record says.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Kind {
     /// Stored responses are no longer valid.
@@ -68,6 +69,36 @@ pub enum Kind {
     /// Something that a later version knows: without meaning here, but in its place.
     #[serde(untagged)]
     Later(serde_json::Map<String, serde_json::Value>),
+}
+
+impl<'de> Deserialize<'de> for Kind {
+    /// An object of one member, which says by its name what it is. Of a later version it may have others.
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Kind, D::Error> {
+        struct Members;
+
+        impl<'de> Visitor<'de> for Members {
+            type Value = Kind;
+
+            fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+                formatter.write_str("an object")
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, mut members: A) -> Result<Kind, A::Error> {
+                let mut later = serde_json::Map::new();
+                let mut purge = None;
+                while let Some(name) = members.next_key::<String>()? {
+                    if name == "purge" {
+                        purge = Some(members.next_value()?);
+                    } else {
+                        later.insert(name, members.next_value()?);
+                    }
+                }
+                Ok(purge.map_or(Kind::Later(later), Kind::Purge))
+            }
+        }
+
+        deserializer.deserialize_map(Members)
+    }
 }
 
 /// Stored responses that are no longer valid: those that one of the selectors names and that were fetched before.
@@ -209,7 +240,7 @@ mod tests {
     #[test]
     fn a_record_is_a_short_object() {
         let purge = Purge { of: vec![Selector::Tag("a".into()), Selector::All], strength: Strength::Soft };
-        let text = r#"{"sequence":7,"made_at":1000,"expires_at":2592001000,"purge":{"of":[{"tag":"a"},"all"],"strength":"soft"}}"#;
+        let text = r#"{"sequence":7,"made_at":1000,"expires_at":2592001000,"kind":{"purge":{"of":[{"tag":"a"},"all"],"strength":"soft"}}}"#;
         let record = record(Kind::Purge(purge));
         assert_eq!(serde_json::to_string(&record).unwrap(), text);
         assert_eq!(serde_json::from_str::<Record>(text).unwrap(), record);
@@ -217,7 +248,7 @@ mod tests {
 
     #[test]
     fn what_a_later_version_writes_keeps_its_place_and_its_words() {
-        let text = r#"{"sequence":7,"made_at":1000,"expires_at":2592001000,"ban":{"address":"192.0.2.1"}}"#;
+        let text = r#"{"sequence":7,"made_at":1000,"expires_at":2592001000,"kind":{"ban":{"address":"192.0.2.1"}}}"#;
         let record: Record = serde_json::from_str(text).unwrap();
         assert!(matches!(&record.kind, Kind::Later(members) if members.contains_key("ban")), "{record:?}");
         assert_eq!(serde_json::to_string(&record).unwrap(), text);

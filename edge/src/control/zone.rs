@@ -43,7 +43,6 @@ pub struct ZoneCall {
     #[serde(default)]
     pub strength: Strength,
     /// What it names.
-    #[serde(flatten)]
     pub items: Items,
 }
 

@@ -45,7 +45,8 @@ fn needed<'manifest>(manifest: &'manifest Manifest, page: &'manifest Document) -
     let mut next = 0;
     loop {
         for preload in wanted.drain(..) {
-            let Some((logical, asset)) = manifest.assets.get_key_value(&preload.asset) else { continue };
+            let place = manifest.assets.find_index(&preload.asset).ok();
+            let Some((logical, asset)) = place.and_then(|place| manifest.assets.get_indexed(place)) else { continue };
             if queue.len() < LIMIT_FILES && is_token(&preload.destination) && seen.insert(logical) {
                 queue.push((preload, asset.path.as_str()));
             }

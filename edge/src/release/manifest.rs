@@ -5,7 +5,8 @@
 
 use std::collections::BTreeMap;
 
-use serde::{Deserialize, Serialize};
+use litemap::LiteMap;
+use serde::{Deserialize, Serialize, Serializer};
 
 use crate::config::{HeaderRule, RedirectRule};
 
@@ -68,9 +69,11 @@ pub struct Manifest {
     /// The sub-path that the app was built for: begins and ends with `/`.
     pub base: String,
     /// Files whose names carry a digest, by logical path.
-    pub assets: BTreeMap<String, Asset>,
+    #[serde(serialize_with = "object")]
+    pub assets: LiteMap<String, Asset>,
     /// Files whose URL may not change (pages, robots.txt, ...), by their path below `base`, as the source folder has them.
-    pub documents: BTreeMap<String, Document>,
+    #[serde(serialize_with = "object")]
+    pub documents: LiteMap<String, Document>,
     /// Rules of the source's `_headers` file, in its order; they act before those of the settings.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub headers: Vec<HeaderRule>,
@@ -138,6 +141,7 @@ pub struct Encoded {
 
 /// A file whose name carries a digest: it never changes.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(from = "read::Asset")]
 pub struct Asset {
     /// Where it lies in `public/` and, with `base` before it, its URL: `assets/app.3f9ab2c1k0.js`. No leading slash.
     pub path: String,
@@ -157,6 +161,7 @@ pub struct Asset {
 
 /// A file whose URL may not change. It lies at [`document_path`].
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(from = "read::Document")]
 pub struct Document {
     /// Its bytes.
     #[serde(flatten)]
@@ -190,6 +195,68 @@ pub struct Preload {
     /// The `integrity` that the page itself states: a preload that states another, or none, is fetched twice.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub integrity: Option<String>,
+}
+
+/// How both kinds of files are read: with all members side by side. A flattened member would be read twice, once into a
+/// tree and once out of it, and the manifest is what the first request of an isolate waits for.
+mod read {
+    use std::collections::BTreeMap;
+
+    use serde::Deserialize;
+
+    use super::{Coding, Content, Encoded, Preload};
+
+    #[derive(Deserialize)]
+    pub(super) struct Asset {
+        path: String,
+        #[serde(rename = "type")]
+        media_type: String,
+        size: u64,
+        sha256: String,
+        #[serde(default)]
+        encodings: BTreeMap<Coding, Encoded>,
+        #[serde(default)]
+        imports: Vec<String>,
+        #[serde(default)]
+        integrity: Option<String>,
+        #[serde(default)]
+        aliases: Vec<String>,
+    }
+
+    impl From<Asset> for super::Asset {
+        fn from(read: Asset) -> super::Asset {
+            let Asset { path, media_type, size, sha256, encodings, imports, integrity, aliases } = read;
+            super::Asset { path, content: Content { media_type, size, sha256, encodings }, imports, integrity, aliases }
+        }
+    }
+
+    #[derive(Deserialize)]
+    pub(super) struct Document {
+        #[serde(rename = "type")]
+        media_type: String,
+        size: u64,
+        sha256: String,
+        #[serde(default)]
+        encodings: BTreeMap<Coding, Encoded>,
+        #[serde(default)]
+        asset: Option<String>,
+        #[serde(default)]
+        preloads: Vec<Preload>,
+        #[serde(default)]
+        script_hashes: Vec<String>,
+    }
+
+    impl From<Document> for super::Document {
+        fn from(read: Document) -> super::Document {
+            let Document { media_type, size, sha256, encodings, asset, preloads, script_hashes } = read;
+            super::Document { content: Content { media_type, size, sha256, encodings }, asset, preloads, script_hashes }
+        }
+    }
+}
+
+/// An object also where it is empty.
+fn object<V: Serialize, S: Serializer>(map: &LiteMap<String, V>, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.collect_map(map)
 }
 
 #[allow(clippy::trivially_copy_pass_by_ref, reason = "serde passes a reference")]

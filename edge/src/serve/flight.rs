@@ -299,7 +299,9 @@ impl<P: Platform + 'static> Crew<P> {
         let mut text = Vec::new();
         let conditions = [IF_NONE_MATCH, IF_MODIFIED_SINCE, RANGE, IF_RANGE].map(field);
         let name = self.name.as_deref().unwrap_or_default().as_bytes();
-        for part in [name, outbound.method.as_str().as_bytes(), outbound.url.as_bytes()].into_iter().chain(conditions) {
+        for part in
+            [name, outbound.method.as_str().as_bytes(), self.origin_url.as_bytes()].into_iter().chain(conditions)
+        {
             text.extend_from_slice(part);
             text.push(b'\n');
         }

@@ -1,11 +1,10 @@
 //! The Worker as it runs: the platform's events become plain requests, answers become the platform's responses.
 //!
 //! The other half is JavaScript (`edge/shim/`), which owns the instances and everything that is a stream. Nothing here
-//! decides what is answered. Only this module knows the platform; [`hot`] alone is plain enough to run natively too.
+//! decides what is answered. Only this module knows the platform.
 
 #[cfg(target_arch = "wasm32")]
 mod bindings;
-mod hot;
 #[cfg(target_arch = "wasm32")]
 mod ledger;
 #[cfg(all(target_arch = "wasm32", feature = "probe"))]

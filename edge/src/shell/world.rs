@@ -10,16 +10,21 @@ use wasm_bindgen::{JsCast, JsValue};
 use wasm_bindgen_futures::JsFuture;
 
 use super::bindings::{self, Beacon, Call, FileReply, KeptReply, Recorder, Reply};
-use super::hot::Hot;
 use super::request::{pack, unpack};
 use super::task;
+use crate::memory::Memory;
 use crate::platform::{
     AssetError, FetchError, Inbound, Kept, LogError, Outbound, Platform, Relay, Relayed, Store, StoreError, WholeFile,
 };
 use crate::time::Timestamp;
 
+/// Of all files at hand: an isolate has 128 MB for everything.
+const HOT_BYTES: u64 = 32 * 1024 * 1024;
+/// Of one file at hand. Larger ones are streamed.
+const HOT_FILE_BYTES: u64 = 1024 * 1024;
+
 thread_local! {
-    static HOT: RefCell<Hot<JsValue>> = RefCell::new(Hot::new());
+    static HOT: RefCell<Memory<JsValue>> = RefCell::new(Memory::new(HOT_BYTES, HOT_FILE_BYTES));
     static RANDOM: RefCell<Vec<u8>> = RefCell::default();
 }
 
@@ -103,12 +108,12 @@ impl Platform for World {
     }
 
     async fn asset(&self, path: &str) -> Result<Option<JsValue>, AssetError> {
-        if let Some(body) = HOT.with_borrow_mut(|hot| hot.get(path)) {
+        if let Some(body) = HOT.with_borrow(|hot| hot.get(path)) {
             return Ok(Some(body));
         }
         let file = file(path, bindings::asset(&self.call, path)).await?;
         if let Some(bytes) = file.as_ref().and_then(|file| file.dyn_ref::<Uint8Array>()) {
-            HOT.with_borrow_mut(|hot| hot.insert(path, bytes.clone().into(), bytes.length() as usize));
+            HOT.with_borrow_mut(|hot| hot.insert(path, bytes.clone().into(), bytes.length().into()));
         }
         Ok(file)
     }

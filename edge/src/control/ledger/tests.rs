@@ -4,6 +4,8 @@ use super::super::index::{Index, Subject, Verdict};
 use super::super::record::{Purge, Selector};
 use super::super::view::{Applied, View};
 use super::super::zone::{Items, Judgement, TRIES, ZoneCall};
+use std::collections::BTreeMap;
+
 use super::*;
 
 const NOON: u64 = 1_800_000_000_000;
