@@ -26,6 +26,7 @@ use self::flight::Flight;
 use self::ours::{Cause, health};
 use self::site::Site;
 use self::stock::Stock;
+use self::stores::Budget;
 use self::visit::Visit;
 use crate::answer::Answer;
 use crate::cache::Specs;
@@ -60,6 +61,8 @@ pub struct Isolate<P: Platform> {
     /// Whether what is counted will be told.
     telling: Cell<bool>,
     evictions_told: Cell<u64>,
+    /// Of responses that are kept for all locations.
+    persists: RefCell<Budget>,
 }
 
 /// Of all stored responses in memory: an isolate has 128 MB for everything.
@@ -86,6 +89,7 @@ impl<P: Platform> Default for Isolate<P> {
             counters: RefCell::default(),
             telling: Cell::default(),
             evictions_told: Cell::default(),
+            persists: RefCell::default(),
         }
     }
 }

@@ -207,8 +207,11 @@ fn what_is_in_one_store_and_not_in_another_is_seen_in_speed_alone() {
     served.origin_says(200, &[("cache-control", "max-age=6000")], Some("one"));
     let answer = [("cache-control", "max-age=6000"), ("vary", "accept-language")];
     served.get("/api/x");
+    served.get("/api/x");
     served.origin_says(200, &answer, Some("hello"));
-    served.ask(&get("/api/y").with("accept-language", "en"));
+    for _ in 0..2 {
+        served.ask(&get("/api/y").with("accept-language", "en"));
+    }
 
     let other = elsewhere(&served);
     says(&other.get("/api/x"), 200, "one", "hit");
@@ -225,6 +228,43 @@ fn what_is_in_one_store_and_not_in_another_is_seen_in_speed_alone() {
     }
     served.origin_says(200, &[("cache-control", "max-age=6000")], Some("two"));
     says(&elsewhere(&served).get("/api/x"), 200, "two", "fwd=uri-miss");
+}
+
+#[test]
+fn what_is_kept_for_all_locations_is_asked_for_again_lasts_and_is_written_seldom() {
+    let persisted = |served: &Served| served.world.stores.borrow().keys().filter(|(everywhere, _)| *everywhere).count();
+    let ask = |served: &Served, url: &str, max_age: u32, times: usize| {
+        served.origin_says(200, &[("cache-control", &format!("max-age={max_age}"))], Some("one"));
+        (0..times).for_each(|_| drop(served.get(url)));
+    };
+    let served = cached(&json!({ "persist": true }));
+    ask(&served, "/api/once", 6000, 1);
+    ask(&served, "/api/short", 599, 3);
+    assert_eq!(persisted(&served), 0);
+    ask(&served, "/api/again", 6000, 3);
+    assert_eq!(persisted(&served), 1);
+    // Another isolate finds it there, and does not write it anew.
+    let other = elsewhere(&served);
+    for kept in served.world.stores.borrow_mut().iter_mut().filter(|((everywhere, _), _)| *everywhere) {
+        kept.1.envelope = kept.1.envelope.replace("{", "{ ");
+    }
+    (0..3).for_each(|_| drop(other.get("/api/again")));
+    assert!(
+        served
+            .world
+            .stores
+            .borrow()
+            .iter()
+            .any(|((everywhere, _), kept)| *everywhere && kept.envelope.starts_with("{ "))
+    );
+    for number in 0..100 {
+        ask(&served, &format!("/api/{number}"), 6000, 2);
+    }
+    assert_eq!(persisted(&served), 40, "an hour's");
+    served.world.pass(seconds(3600));
+    ask(&served, "/api/later", 6000, 2);
+    assert_eq!(persisted(&served), 41);
+    assert_eq!(persisted(&cached(&json!({}))), 0);
 }
 
 #[test]

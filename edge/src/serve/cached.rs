@@ -199,7 +199,12 @@ where
             (Plan::Serve(serve), Some(stock)) => {
                 let status = ask.noted(Status::hit(&serve, &ask.key));
                 match stock.answer(visit, ask.way, &serve, &status) {
-                    Some(answer) => return answer,
+                    Some(answer) => {
+                        if ask.stores.is_to_be_persisted(stock, now) {
+                            persist_later(visit, &ask, specs, found, now);
+                        }
+                        return answer;
+                    }
                     None => Fetch::whole(Why::UriMiss),
                 }
             }
@@ -235,6 +240,27 @@ where
         }
     }
     as_asked(visit, &ask, &Fetch::whole(Why::UriMiss)).await
+}
+
+/// Keeps for all locations, behind the answer, what was asked for again.
+fn persist_later<P, R>(
+    visit: &Visit<'_, P, R>,
+    ask: &Ask<'_, P>,
+    specs: Option<Rc<Specs>>,
+    found: Option<(String, Rc<Stock<P>>)>,
+    now: Timestamp,
+) where
+    P: Platform + 'static,
+    R: Request<Body = P::Body>,
+{
+    let (Some(specs), Some((variant, stock))) = (specs, found) else { return };
+    let (platform, isolate, site) = (Rc::clone(visit.platform), Rc::clone(visit.isolate), Rc::clone(ask.way.site));
+    let (key, policy) = (ask.key.clone(), ask.policy.clone());
+    visit.platform.defer(async move {
+        let site = &site.settings.site.name;
+        let stores = Stores { platform: platform.as_ref(), isolate: isolate.as_ref(), site, policy: &policy };
+        stores.persist(&key, &specs, &variant, &stock, now).await;
+    });
 }
 
 /// What a request has that waited for a flight.

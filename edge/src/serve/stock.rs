@@ -22,6 +22,8 @@ pub(super) struct Stock<P: Platform> {
     /// By [`HeadKind`], as the rules of the site of number `heads_of` make them.
     heads: RefCell<[Option<Rc<PreparedHead>>; 3]>,
     heads_of: Cell<u32>,
+    /// Whether the store of every location has it, or is about to.
+    persisted: Cell<bool>,
 }
 
 /// The bytes of a stored response.
@@ -47,7 +49,12 @@ impl<P: Platform> Content<P> {
 
 impl<P: Platform> Stock<P> {
     pub(super) fn new(stored: Stored, content: Content<P>) -> Stock<P> {
-        Stock { stored, content, heads: RefCell::default(), heads_of: Cell::default() }
+        Stock { stored, content, heads: RefCell::default(), heads_of: Cell::default(), persisted: Cell::default() }
+    }
+
+    /// Notes that the store of every location has it, and says whether that was known.
+    pub(super) fn is_persisted(&self) -> bool {
+        self.persisted.replace(true)
     }
 
     /// The answer that `serve` means; `None` where its bytes cannot be had any more.

@@ -20,6 +20,9 @@ const SPECS_KEPT: Duration = Duration::from_hours(7 * 24);
 /// A head that takes more than this, as an envelope, is kept in memory alone: the platform bounds what a field may hold.
 const ENVELOPE_LIMIT_BYTES: usize = 64 * 1024;
 
+/// The free plan of the platform has a thousand writes a day.
+const PERSISTS_PER_HOUR: u32 = 40;
+
 /// What the stores have for a request.
 pub(super) struct Lookup<P: Platform> {
     /// The specs of the key's responses, where any are known.
@@ -91,7 +94,7 @@ impl<P: Platform> Stores<'_, P> {
             lookup.specs = Some(Rc::clone(&specs));
             let is_without_spec = specs.iter().next().is_some_and(Spec::is_empty);
             if let Some(stored) = envelope.stored.filter(|_| is_without_spec) {
-                lookup.found = self.fetched(key.text(), stored, body).await;
+                lookup.found = self.fetched(store, key.text(), stored, body).await;
                 return Ok(lookup.found.is_some());
             }
             specs
@@ -100,7 +103,7 @@ impl<P: Platform> Stores<'_, P> {
             let Some((Envelope { stored: Some(stored), .. }, body)) = self.read(store, &variant).await? else {
                 continue;
             };
-            lookup.found = self.fetched(&variant, stored, body).await;
+            lookup.found = self.fetched(store, &variant, stored, body).await;
             return Ok(lookup.found.is_some());
         }
         Ok(false)
@@ -108,13 +111,24 @@ impl<P: Platform> Stores<'_, P> {
 
     /// What a store has just given: what is asked for once is passed on, and a place in memory is for what is asked for
     /// again.
-    async fn fetched(&self, variant: &str, stored: Stored, body: P::Body) -> Option<(String, Rc<Stock<P>>)> {
-        if self.isolate.seen.borrow().get(variant).is_none() {
+    async fn fetched(
+        &self,
+        store: Store,
+        variant: &str,
+        stored: Stored,
+        body: P::Body,
+    ) -> Option<(String, Rc<Stock<P>>)> {
+        let found = if self.isolate.seen.borrow().get(variant).is_none() {
             self.isolate.seen.borrow_mut().insert(variant, (), 0);
-            return Some((variant.to_owned(), Rc::new(Stock::new(stored, Content::Streaming(Cell::new(Some(body)))))));
+            (variant.to_owned(), Rc::new(Stock::new(stored, Content::Streaming(Cell::new(Some(body))))))
+        } else {
+            let body = self.at_hand(body).await?;
+            self.remember(variant, stored, body)
+        };
+        if store == Store::Everywhere {
+            found.1.is_persisted();
         }
-        let body = self.at_hand(body).await?;
-        Some(self.remember(variant, stored, body))
+        Some(found)
     }
 
     async fn at_hand(&self, body: P::Body) -> Option<P::Body> {
@@ -152,7 +166,7 @@ impl<P: Platform> Stores<'_, P> {
         self.isolate.specs.borrow_mut().insert(key.text(), Rc::clone(specs), bytes as u64);
     }
 
-    /// Keeps a response whose body is at hand, in every store where it belongs. Returns it as it is kept in memory.
+    /// Keeps a response whose body is at hand, in memory and in the data centre.
     pub(super) async fn keep(&self, key: &Key, asked: &Asked<'_>, stored: Stored, body: P::Body, now: Timestamp) {
         let known = self.isolate.specs.borrow().get(key.text());
         let mut specs = known.as_deref().cloned().unwrap_or_else(|| Specs::new(now));
@@ -161,23 +175,49 @@ impl<P: Platform> Stores<'_, P> {
         self.remember_specs(key, &specs);
         let variant = specs.variant(key, &stored.spec, asked, self.policy);
         let retention = Duration::from_secs(stored.retention_s(self.policy, now));
-        let is_lasting = stored.lifetime_s.saturating_sub(stored.age_s(now)) >= PERSIST_FROM_S;
         let has_spec = !stored.spec.is_empty();
         self.remember(&variant, stored.clone(), body.clone());
 
-        let everywhere = self.policy.persist && is_lasting;
-        for store in [Store::DataCentre, Store::Everywhere] {
-            if store == Store::Everywhere && !everywhere {
-                continue;
-            }
-            if has_spec && is_new {
-                let envelope = Envelope { specs: Some((*specs).clone()), stored: None };
-                self.write(store, key.text(), &envelope, self.platform.body(Vec::new()), SPECS_KEPT).await;
-            }
-            let of_key = (!has_spec).then(|| (*specs).clone());
-            let envelope = Envelope { specs: of_key, stored: Some(stored.clone()) };
-            self.write(store, &variant, &envelope, body.clone(), retention).await;
+        if has_spec && is_new {
+            self.write_specs(Store::DataCentre, key, &specs).await;
         }
+        let of_key = (!has_spec).then(|| (*specs).clone());
+        let envelope = Envelope { specs: of_key, stored: Some(stored) };
+        self.write(Store::DataCentre, &variant, &envelope, body, retention).await;
+    }
+
+    /// Whether a response that is asked for again is to be kept for all locations too. Each isolate decides for itself.
+    pub(super) fn is_to_be_persisted(&self, stock: &Stock<P>, now: Timestamp) -> bool {
+        let Stored { lifetime_s, .. } = stock.stored;
+        self.policy.persist
+            && lifetime_s.saturating_sub(stock.stored.age_s(now)) >= PERSIST_FROM_S
+            && matches!(stock.content, Content::AtHand(_))
+            && !stock.is_persisted()
+            && self.isolate.persists.borrow_mut().take(now)
+    }
+
+    /// Keeps a response for all locations, unless another isolate did.
+    pub(super) async fn persist(&self, key: &Key, specs: &Specs, variant: &str, stock: &Stock<P>, now: Timestamp) {
+        let Content::AtHand(body) = &stock.content else { return };
+        let is_same = |there: &Stored| (there.born_at, there.sequence) == (stock.stored.born_at, stock.stored.sequence);
+        if let Ok(Some((Envelope { stored: Some(there), .. }, _))) = self.read(Store::Everywhere, variant).await
+            && is_same(&there)
+        {
+            return;
+        }
+        let has_spec = !stock.stored.spec.is_empty();
+        if has_spec {
+            self.write_specs(Store::Everywhere, key, specs).await;
+        }
+        let of_key = (!has_spec).then(|| specs.clone());
+        let retention = Duration::from_secs(stock.stored.retention_s(self.policy, now));
+        let envelope = Envelope { specs: of_key, stored: Some(stock.stored.clone()) };
+        self.write(Store::Everywhere, variant, &envelope, body.clone(), retention).await;
+    }
+
+    async fn write_specs(&self, store: Store, key: &Key, specs: &Specs) {
+        let envelope = Envelope { specs: Some(specs.clone()), stored: None };
+        self.write(store, key.text(), &envelope, self.platform.body(Vec::new()), SPECS_KEPT).await;
     }
 
     async fn write(&self, store: Store, key: &str, envelope: &Envelope, body: P::Body, retention: Duration) {
@@ -210,6 +250,26 @@ impl<P: Platform> Stores<'_, P> {
     /// Where a key lies: a digest, so that whoever asks chooses neither its length nor its characters.
     pub(super) fn place(&self, key: &str) -> String {
         hexadecimal_sha256(format!("{}\n{key}", self.site).as_bytes())
+    }
+}
+
+/// How often an isolate may write for all locations: the platform counts writes, and charges for them.
+#[derive(Debug, Default)]
+pub(super) struct Budget {
+    hour: u64,
+    taken: u32,
+}
+
+impl Budget {
+    /// Takes one write, if one is left in this hour.
+    pub(super) fn take(&mut self, now: Timestamp) -> bool {
+        let hour = now.as_millis() / 3_600_000;
+        if hour != self.hour {
+            *self = Budget { hour, taken: 0 };
+        }
+        let is_left = self.taken < PERSISTS_PER_HOUR;
+        self.taken += u32::from(is_left);
+        is_left
     }
 }
 
