@@ -246,7 +246,7 @@ fn what_is_kept_for_all_locations_is_asked_for_again_lasts_and_is_written_seldom
     // Another isolate finds it there, and does not write it anew.
     let other = elsewhere(&served);
     for kept in served.world.stores.borrow_mut().iter_mut().filter(|((everywhere, _), _)| *everywhere) {
-        kept.1.envelope = kept.1.envelope.replace("{", "{ ");
+        kept.1.envelope.insert(0, ' ');
     }
     (0..3).for_each(|_| drop(other.get("/api/again")));
     assert!(
@@ -255,7 +255,7 @@ fn what_is_kept_for_all_locations_is_asked_for_again_lasts_and_is_written_seldom
             .stores
             .borrow()
             .iter()
-            .any(|((everywhere, _), kept)| *everywhere && kept.envelope.starts_with("{ "))
+            .any(|((everywhere, _), kept)| *everywhere && kept.envelope.starts_with(' '))
     );
     for number in 0..100 {
         ask(&served, &format!("/api/{number}"), 6000, 2);
