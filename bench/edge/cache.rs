@@ -34,7 +34,7 @@ const CASES: [Case; 2] = [
     Case { name: "10 KB hit, Cache API", paths: 16_000, requests: 250, goal: 1.15 },
 ];
 
-/// A Worker before an origin, with a cache of its own.
+/// A Worker before an origin, with a cache of its own; or one that just greets, for the scale.
 struct Subject {
     worker: Workerd,
     _folder: TempDir,
@@ -44,11 +44,12 @@ pub(crate) fn measure(rounds: usize) -> Result<Vec<Value>, String> {
     let origin = Origin::start(|exchange| {
         exchange.answer("200 OK\r\nContent-Type: application/json\r\nCache-Control: max-age=3600", vec![b'a'; BYTES]);
     });
-    let subjects = [rimward(&origin)?, naive(&origin)?];
+    let hello = start(|_| site(script("bench/edge/workers/hello.js"), None))?;
+    let subjects = [rimward(&origin)?, naive(&origin)?, hello];
     CASES.iter().map(|case| measure_case(case, &subjects, rounds)).collect()
 }
 
-fn measure_case(case: &Case, subjects: &[Subject; 2], rounds: usize) -> Result<Value, String> {
+fn measure_case(case: &Case, subjects: &[Subject; 3], rounds: usize) -> Result<Value, String> {
     eprintln!("{}: {rounds} rounds of {} requests to each", case.name, case.requests * CONNECTIONS);
     let loads = subjects.each_ref().map(|subject| load_of(case, subject));
     for load in &loads {
@@ -57,7 +58,7 @@ fn measure_case(case: &Case, subjects: &[Subject; 2], rounds: usize) -> Result<V
             send(load, 200)?;
         }
     }
-    let mut micros: [Vec<f64>; 2] = Default::default();
+    let mut micros: [Vec<f64>; 3] = Default::default();
     for round in 0..WARM_UP_ROUNDS + rounds {
         for turn in 0..subjects.len() {
             let number = (turn + round) % subjects.len();
@@ -70,9 +71,11 @@ fn measure_case(case: &Case, subjects: &[Subject; 2], rounds: usize) -> Result<V
             }
         }
     }
-    let ratio = median(micros[0].iter().zip(&micros[1]).map(|(own, other)| own / other).collect());
-    let [own, other] = micros.map(median);
-    Ok(json!({ "name": case.name, "micros": { "rimward": own, "naive": other }, "to_naive": ratio, "goal": case.goal }))
+    let ratio = |other: &[f64]| median(micros[0].iter().zip(other).map(|(own, other)| own / other).collect());
+    let (to_naive, to_hello) = (ratio(&micros[1]), ratio(&micros[2]));
+    let [own, naive, hello] = micros.map(median);
+    let micros = json!({ "rimward": own, "naive": naive, "hello": hello });
+    Ok(json!({ "name": case.name, "micros": micros, "to_naive": to_naive, "to_hello": to_hello, "goal": case.goal }))
 }
 
 fn load_of(case: &Case, subject: &Subject) -> Load {
@@ -121,16 +124,18 @@ fn start(config: impl FnOnce(&TempDir) -> Config) -> Result<Subject, String> {
 }
 
 pub(crate) fn table(hits: &Value) -> String {
-    let mut table = String::from("CPU a hit, µs           rimward  ten lines   to ten lines\n");
+    let mut table = String::from("CPU a hit, µs           rimward  ten lines   hello   to hello   to ten lines\n");
     for case in hits.as_array().into_iter().flatten() {
         let number = |value: &Value| value.as_f64().unwrap_or(f64::NAN);
         let (ratio, goal) = (number(&case["to_naive"]), number(&case["goal"]));
         let _ = writeln!(
             table,
-            "{:<22} {:>8.1} {:>10.1} {:>12.2} (≤ {goal:.2}) {}",
+            "{:<22} {:>8.1} {:>10.1} {:>7.1} {:>10.2} {:>14.2} (≤ {goal:.2}) {}",
             case["name"].as_str().unwrap_or_default(),
             number(&case["micros"]["rimward"]),
             number(&case["micros"]["naive"]),
+            number(&case["micros"]["hello"]),
+            number(&case["to_hello"]),
             ratio,
             if ratio <= goal { "met" } else { "MISSED" },
         );

@@ -1,8 +1,10 @@
 //! Names that a release cannot have: those that no URL carries, or that some file system would not keep apart.
 
 use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
 use std::path::{Component, Path};
 
+use icu_normalizer::ComposingNormalizerBorrowed;
 use rimward_edge::release::manifest::PRIVATE_FOLDER;
 
 use super::SourcePath;
@@ -70,21 +72,26 @@ pub(super) fn in_root(found: &[Found]) -> Vec<Diagnostic> {
     diagnostic.into_iter().collect()
 }
 
-/// Paths that differ in case only: on many file systems they are one file.
+/// Paths that differ only in case, or in how letters with marks are written: on many file systems they are one file.
 pub(super) fn alike<'a>(paths: impl Iterator<Item = &'a SourcePath>) -> Vec<Diagnostic> {
+    let composed = ComposingNormalizerBorrowed::new_nfc();
     let mut seen: BTreeMap<String, &SourcePath> = BTreeMap::new();
     let mut diagnostics = Vec::new();
     for path in paths {
-        match seen.get(&path.as_str().to_lowercase()) {
-            Some(other) => {
+        let name = path.as_str();
+        match seen.entry(composed.normalize(&name.to_lowercase()).into_owned()) {
+            Entry::Occupied(other) => {
+                let other = other.get();
+                let only = if composed.normalize(name) == composed.normalize(other.as_str()) {
+                    "in how its letters are composed (Unicode normalization)"
+                } else {
+                    "in case"
+                };
                 let message =
-                    format!("the name differs from `{other}` in case only: on many file systems they are one file");
-                diagnostics
-                    .push(Diagnostic::error(path.as_str(), "names-alike", message).hint("rename one of the two"));
+                    format!("the name differs from `{other}` only {only}: on many file systems they are one file");
+                diagnostics.push(Diagnostic::error(name, "names-alike", message).hint("rename one of the two"));
             }
-            None => {
-                seen.insert(path.as_str().to_lowercase(), path);
-            }
+            Entry::Vacant(place) => drop(place.insert(path)),
         }
     }
     diagnostics

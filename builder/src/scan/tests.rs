@@ -62,9 +62,22 @@ fn all_bad_names_are_said_in_one_run() {
         "a\\u{7}b: error: the name has a control character",
         "back\\slash: error: the name has a backslash",
         "dot.: error: the name ends with a dot or a space",
-        "app.js: error: the name differs from `App.js` in case only",
+        "app.js: error: the name differs from `App.js` only in case",
     ];
     refused(&files, &expected);
+}
+
+#[test]
+fn one_word_written_in_two_ways_is_two_files_of_one_name() {
+    let files: [(&str, &[u8]); 3] =
+        [("/dist/cafe\u{301}.js", b""), ("/dist/caf\u{e9}.js", b""), ("/dist/CAFE\u{301}.js", b"")];
+    let expected = [
+        "caf\u{e9}.js: error: the name differs from `CAFE\u{301}.js` only in case",
+        "cafe\u{301}.js: error: the name differs from `CAFE\u{301}.js` only in case",
+    ];
+    refused(&files, &expected);
+    let expected = ["caf\u{e9}.js: error: the name differs from `cafe\u{301}.js` only in how its letters are composed"];
+    refused(&files[..2], &expected);
 }
 
 #[test]
