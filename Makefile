@@ -120,7 +120,8 @@ demo: build tests/app/dist/index.html ## The demo: a release of tests/app, a sma
 # run compiles.
 test: lint target/worker/rimward.wasm target/worker-probe/rimward.wasm target/conformance/cases.json apps tests/app/dist/index.html chromium ## Everything that is to be proved.
 	@echo "Testing"
-	@RIMWARD_WORKER=$(CURDIR)/target/worker cargo build --quiet --locked -p rimward
+	@# All of it at once: of a part, Cargo would compile much of the rest once more, with other features.
+	@RIMWARD_WORKER=$(CURDIR)/target/worker cargo build --quiet --locked --workspace --lib --bins --tests
 	@RIMWARD_WORKER=$(CURDIR)/target/worker cargo test --quiet --locked --workspace
 
 lint: .tools/wasm-target ## Formatting, clippy for both targets, documentation.
