@@ -122,7 +122,7 @@ test: lint target/worker/rimward.wasm target/worker-probe/rimward.wasm target/co
 	@echo "Testing"
 	@# All of it at once: of a part, Cargo would compile much of the rest once more, with other features.
 	@RIMWARD_WORKER=$(CURDIR)/target/worker cargo build --quiet --locked --workspace --lib --bins --tests
-	@RIMWARD_WORKER=$(CURDIR)/target/worker cargo test --quiet --locked --workspace
+	@RIMWARD_WORKER=$(CURDIR)/target/worker cargo test --quiet --locked --workspace --no-fail-fast
 
 lint: .tools/wasm-target ## Formatting, clippy for both targets, documentation.
 	@echo "Looking at format, lints and documentation"

@@ -197,10 +197,12 @@ const CACHED: &str = r#"
 "#;
 
 #[test]
-fn a_shield_is_refused_until_there_is_one() {
+fn a_route_may_have_a_shield() {
     let text = CACHED.replacen("cache = \"api\"", "cache = \"api\"\nshield = true", 1);
-    let (compiled, findings) = compile(&text, "rimward.toml", None);
-    let is_told = findings.iter().any(|finding| finding.to_string().contains("`shield` is not supported yet"));
+    assert!(meaning(&text, None).file.settings.routes[0].shield);
+    let uncached = text.replacen("cache = \"api\"\n", "", 1);
+    let (compiled, findings) = compile(&uncached, "rimward.toml", None);
+    let is_told = findings.iter().any(|finding| finding.to_string().contains("`shield` of `[[route]]` needs `cache`"));
     assert!(compiled.is_none() && is_told, "{findings:?}");
 }
 
