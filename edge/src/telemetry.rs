@@ -6,8 +6,6 @@ use std::time::Duration;
 
 use litemap::LiteMap;
 
-use crate::cache::{Outcome, Status};
-
 /// How long an isolate counts before it tells. What it counted since may be lost with it.
 pub const PERIOD: Duration = Duration::from_secs(10);
 
@@ -115,18 +113,13 @@ impl Counters {
         }
     }
 
-    /// Counts an answer of a cached route.
-    pub fn answered(&mut self, route: &str, status: &Status<'_>) {
-        let result = match status.outcome {
-            Outcome::Hit => "hit",
-            Outcome::Forward(why) => why.token(),
-            Outcome::Neither => "refused",
-        };
+    /// Counts an answer of a cached route: `hit`, or why the origin was asked, and the detail of its `Cache-Status`.
+    pub fn answered(&mut self, route: &str, result: &'static str, collapsed: bool, detail: Option<&'static str>) {
         self.add(route, Metric::Requests, result, 1);
-        if status.collapsed {
+        if collapsed {
             self.add(route, Metric::Collapsed, "", 1);
         }
-        match status.detail {
+        match detail {
             Some(reason @ ("max-stale" | "stale-while-revalidate" | "stale-if-error")) => {
                 self.add(route, Metric::Stale, reason, 1);
             }
@@ -210,18 +203,16 @@ pub fn exposition(lines: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::cache::Why;
 
     #[test]
     fn what_two_isolates_counted_is_added_up() {
         let mut lines = String::new();
         for collapsed in [false, true] {
             let mut counters = Counters::default();
-            let status = Status { collapsed, ..Status::forwarded(Why::UriMiss, None) };
-            counters.answered("/api/*", &status);
-            counters.answered("/a\"b\\*", &Status::ours("only-if-cached", None));
-            counters.answered("/api/*", &status.detailed("stale-if-error"));
-            counters.answered("/api/*", &status.detailed("store-unreachable"));
+            counters.answered("/api/*", "uri-miss", collapsed, None);
+            counters.answered("/a\"b\\*", "refused", false, Some("only-if-cached"));
+            counters.answered("/api/*", "uri-miss", collapsed, Some("stale-if-error"));
+            counters.answered("/api/*", "uri-miss", collapsed, Some("store-unreachable"));
             counters.asked("/api/*", Some(204), Duration::from_millis(70));
             counters.asked("/api/*", None, Duration::from_millis(1500));
             counters.add("", Metric::Evictions, "", 3);

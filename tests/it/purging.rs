@@ -283,7 +283,7 @@ fn calls_that_the_zone_refuses_are_listed_and_made_again() {
         (failed.status.code() == Some(1)).then_some(failed)
     });
     check(&failed, 1, &["1 call given up", "--failed --replay"]);
-    assert_eq!(json_of(&failed)["failed"][0]["call"]["tags"], json!(["a"]));
+    assert_eq!(json_of(&failed)["failed"][0]["call"]["items"]["tags"], json!(["a"]));
     check(&run(&["--failed", "--replay"]), 0, &["1 call made again"]);
     assert_eq!(zone.call().items("tags"), ["a"]);
 }

@@ -46,7 +46,7 @@ fn assert_none(what: &str, findings: &[String]) {
 fn may_import(of: &str) -> &'static [&'static str] {
     match of {
         "config" => &["route::pattern", "release::manifest"],
-        "memory" | "path" | "time" => &[],
+        "memory" | "path" | "telemetry" | "time" => &[],
         // Dates of fields are instants.
         "field" | "platform" => &["time"],
         "answer" => &["platform", "time"],
@@ -54,10 +54,23 @@ fn may_import(of: &str) -> &'static [&'static str] {
         "rewrite" | "route" => &["config", "field", "path", "time", "route::pattern"],
         "release" => &["answer", "config", "field", "path", "platform", "time"],
         "serve" => &[
-            "answer", "cache", "config", "control", "field", "guard", "memory", "origin", "path", "platform",
-            "release", "rewrite", "route", "time",
+            "answer",
+            "cache",
+            "config",
+            "control",
+            "field",
+            "guard",
+            "memory",
+            "origin",
+            "path",
+            "platform",
+            "release",
+            "rewrite",
+            "route",
+            "telemetry",
+            "time",
         ],
-        "shell" => &["answer", "control", "platform", "serve", "time"],
+        "shell" => &["answer", "control", "memory", "platform", "serve", "time"],
         other => panic!("`{other}` has no place in the flow yet: say here what it may import"),
     }
 }

@@ -72,8 +72,8 @@ fn one_word_written_in_two_ways_is_two_files_of_one_name() {
     let files: [(&str, &[u8]); 3] =
         [("/dist/cafe\u{301}.js", b""), ("/dist/caf\u{e9}.js", b""), ("/dist/CAFE\u{301}.js", b"")];
     let expected = [
-        "caf\u{e9}.js: error: the name differs from `CAFE\u{301}.js` only in case",
         "cafe\u{301}.js: error: the name differs from `CAFE\u{301}.js` only in case",
+        "caf\u{e9}.js: error: the name differs from `CAFE\u{301}.js` only in case",
     ];
     refused(&files, &expected);
     let expected = ["caf\u{e9}.js: error: the name differs from `cafe\u{301}.js` only in how its letters are composed"];

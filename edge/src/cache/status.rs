@@ -39,6 +39,17 @@ pub enum Outcome {
     Neither,
 }
 
+impl Outcome {
+    /// `hit`, why the origin was asked, or that the request was refused.
+    pub fn word(self) -> &'static str {
+        match self {
+            Outcome::Hit => "hit",
+            Outcome::Forward(why) => why.token(),
+            Outcome::Neither => "refused",
+        }
+    }
+}
+
 /// Longer keys are cut: a field is no place for them.
 const KEY_LIMIT_BYTES: usize = 200;
 

@@ -426,7 +426,7 @@ mod tests {
     #[test]
     fn records_of_a_later_version_name_nothing() {
         let mut index = Index::default();
-        let later = r#"{"sequence":50,"made_at":1,"expires_at":2,"ban":{}}"#;
+        let later = r#"{"sequence":50,"made_at":1,"expires_at":2,"kind":{"ban":{}}}"#;
         index.insert(&serde_json::from_str(later).unwrap());
         assert_eq!(ask(&index, AT, 0), Verdict::Standing);
     }

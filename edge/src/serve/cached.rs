@@ -395,7 +395,7 @@ where
     P: Platform,
     R: Request<Body = P::Body>,
 {
-    visit.isolate.counters.borrow_mut().answered(ask.way.route.path.as_str(), &Status::forwarded(why, None));
+    visit.isolate.counters.borrow_mut().answered(ask.way.route.path.as_str(), why.token(), false, None);
     ours::error(visit, cause)
 }
 

@@ -70,7 +70,8 @@ where
 
     /// `Cache-Status` of an answer, which is counted by it.
     pub(super) fn say(&self, route: &Route, status: &Status<'_>) -> HeaderValue {
-        self.isolate.counters.borrow_mut().answered(route.path.as_str(), status);
+        let (result, route) = (status.outcome.word(), route.path.as_str());
+        self.isolate.counters.borrow_mut().answered(route, result, status.collapsed, status.detail);
         status.render(origin::PSEUDONYM)
     }
 
