@@ -15,14 +15,13 @@ mod stores;
 mod visit;
 
 use std::cell::{Cell, RefCell};
-use std::collections::HashMap;
 use std::pin::Pin;
 use std::rc::Rc;
 
 use http::Method;
 
 use self::control::Lease;
-use self::flight::Flight;
+use self::flight::Flights;
 use self::ours::{Cause, health};
 use self::site::Site;
 use self::stock::Stock;
@@ -52,9 +51,11 @@ pub struct Isolate<P: Platform> {
     /// What was found in a store and not in memory.
     seen: RefCell<Memory<()>>,
     /// The requests to origins that others may wait for.
-    flights: RefCell<HashMap<String, Rc<Flight<P>>>>,
+    flights: RefCell<Flights<P>>,
     /// Since when the requests of a key do not wait for one another.
     alone: RefCell<Memory<Timestamp>>,
+    /// How often something stored was thrown away.
+    forgets: Cell<u64>,
     /// Of bodies that are being read.
     recorded_bytes: Cell<u64>,
     counters: RefCell<Counters>,
@@ -85,6 +86,7 @@ impl<P: Platform> Default for Isolate<P> {
             seen: RefCell::new(Memory::new(KEYS_BYTES, KEYS_BYTES / 16)),
             flights: RefCell::default(),
             alone: RefCell::new(Memory::new(KEYS_BYTES, KEYS_BYTES / 16)),
+            forgets: Cell::default(),
             recorded_bytes: Cell::default(),
             counters: RefCell::default(),
             telling: Cell::default(),

@@ -6,6 +6,7 @@ use http::header::{
 use http::{HeaderMap, HeaderValue, StatusCode};
 
 use super::admit;
+use super::merge::OF_THE_BYTES;
 use super::stored::Stored;
 use crate::config::CachePolicy;
 
@@ -55,7 +56,8 @@ impl Stored {
     pub fn for_asker(&self, kind: HeadKind, sent: &HeaderMap, policy: &CachePolicy) -> HeaderMap {
         let mut own = sent.clone();
         admit::remove_for_us(&mut own, policy);
-        for name in self.headers.keys().chain(&OF_EACH_ANSWER) {
+        // What a 304 says of bytes is not of those that are given.
+        for name in self.headers.keys().chain(&OF_EACH_ANSWER).chain(&OF_THE_BYTES) {
             own.remove(name);
         }
         if kind == HeadKind::NotModified {

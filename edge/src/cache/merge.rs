@@ -16,7 +16,7 @@ use super::vary::Spec;
 use crate::config::{CachePolicy, SetCookie};
 
 /// Fields that describe the bytes that are held, or the one message: they stay as they were.
-const OF_THE_BYTES: [HeaderName; 5] =
+pub(super) const OF_THE_BYTES: [HeaderName; 5] =
     [AGE, CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_RANGE, HeaderName::from_static("content-md5")];
 
 /// Why a stored response cannot stay under a new head.

@@ -25,7 +25,7 @@
 //!   settled. Only `Store`, `Renewed` and `Pass(_, Kept::Goes)` change what is stored.
 //! - **Revalidation.** `Plan::Fetch(fetch)` with [`Ask::IfChanged`]. 304: `Settled::Renewed(stored)`, the stored body under this
 //!   head. 200: as on a miss, in the old one's place. 5xx: `Settled::FallBack(serve)` within `stale-if-error`, else `Pass`, and what
-//!   is stored stays. No answer at all: [`failed`]. `Settled::AskAgain`: once more, with [`Fetch::again`], and without what is stored.
+//!   is stored stays. No answer at all, or none in time: [`stand_in`]. `Settled::AskAgain`: once more, with [`Fetch::again`], and without what is stored.
 //! - **Range.** Of what is stored: `Plan::Serve` with [`Form::Parts`]. On a miss the whole is asked for once, and [`answer`] says
 //!   which part of it the client gets.
 //! - **Part and completion.** A 206 is kept as [`Held::Part`]. Who wants more: `Plan::Fetch` with [`Ask::Rest`]; 206:
@@ -73,10 +73,10 @@ pub use self::head::HeadKind;
 pub use self::key::{Key, Unkeyed, forwarded_query, key, url};
 pub use self::outgoing::outgoing;
 pub use self::part::{Piece, Splice};
-pub use self::plan::{Found, Grounds, Plan, Serve, Standing, plan};
+pub use self::plan::{Found, Grounds, Plan, Serve, Standing, plan, stand_in};
 pub use self::search::SearchRule;
 pub use self::select::Form;
-pub use self::settle::{Kept, Settled, answer, failed, settle};
+pub use self::settle::{Kept, Settled, answer, settle};
 pub use self::share::share;
 pub use self::specs::Specs;
 pub use self::status::{Outcome, Status};

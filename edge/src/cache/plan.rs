@@ -123,6 +123,24 @@ pub fn plan(asked: &Asked<'_>, policy: &CachePolicy, found: Found<'_>, now: Time
     }
 }
 
+/// What may be served now that the origin has failed, where that was planned: what is stored got older while the origin was
+/// asked, and may have been purged.
+pub fn stand_in(
+    asked: &Asked<'_>,
+    policy: &CachePolicy,
+    stored: &Stored,
+    standing: Standing,
+    now: Timestamp,
+) -> Option<Serve> {
+    if standing == Standing::Gone {
+        return None;
+    }
+    let candidate = Candidate::new(stored, standing, now);
+    let form = select::form(asked, stored).ok()?;
+    let grounds = candidate.stand_in(policy, &asked.directives())?;
+    Some(candidate.serve(form, grounds))
+}
+
 /// A stored response at a moment.
 struct Candidate<'store> {
     stored: &'store Stored,
@@ -165,14 +183,21 @@ impl<'store> Candidate<'store> {
                 return Plan::ServeAndRefresh(self.serve(form, Grounds::WhileRevalidating), refresh);
             }
         }
+        let fallback = self.stand_in(policy, wants).map(|grounds| self.serve(form, grounds));
+        let why = if is_fresh { Why::Request } else { Why::Stale };
+        Plan::Fetch(Fetch { why, ask: self.if_changed(asked), fallback })
+    }
+
+    /// Why it may be served where the origin fails.
+    fn stand_in(&self, policy: &CachePolicy, wants: &RequestDirectives) -> Option<Grounds> {
         let grace = self.stored.stale_if_error_s.unwrap_or(policy.stale_if_error_s);
         let grace = grace.max(wants.stale_if_error.unwrap_or(0));
         // What is fresh, if not as fresh as the client likes it, is better than a failure too.
-        let may_stand_in = !wants.no_cache && (is_fresh || may_be_stale && self.is_within(grace));
-        let grounds = if is_fresh { Grounds::Fresh } else { Grounds::OriginFails };
-        let fallback = may_stand_in.then(|| self.serve(form, grounds));
-        let why = if is_fresh { Why::Request } else { Why::Stale };
-        Plan::Fetch(Fetch { why, ask: self.if_changed(asked), fallback })
+        if self.ttl_s > 0 && self.stored.reuse != Reuse::Validate {
+            return Some(Grounds::Fresh).filter(|_| !wants.no_cache);
+        }
+        let may_be_stale = self.stored.reuse == Reuse::Normal && !wants.no_cache;
+        (may_be_stale && self.is_within(grace)).then_some(Grounds::OriginFails)
     }
 
     /// Asks for what is missing of what is held, where that is fresh and its bytes can be told from others.

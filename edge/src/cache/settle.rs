@@ -69,7 +69,9 @@ pub fn settle(
             }
         }
         // RFC 9110 §15.3.7: a part that nobody asked for would pass for the whole.
-        (StatusCode::PARTIAL_CONTENT, _) if !asked.headers.contains_key(RANGE) => Settled::Senseless,
+        (StatusCode::PARTIAL_CONTENT, _) if fetch.ask != Ask::AsAsked || !asked.headers.contains_key(RANGE) => {
+            Settled::Senseless
+        }
         _ => match admit::admit(asked, policy, key, arrival) {
             Ok(stored) => Settled::Store(Box::new(stored)),
             Err(pass) => {
@@ -79,11 +81,6 @@ pub fn settle(
             }
         },
     }
-}
-
-/// What may be served where no answer came at all.
-pub fn failed(fetch: &Fetch) -> Option<&Serve> {
-    fetch.fallback.as_ref()
 }
 
 /// How what was just stored, renewed or completed answers the request that asked for it; `None` where it cannot, and what

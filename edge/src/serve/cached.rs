@@ -59,12 +59,8 @@ where
         headers: way.sent,
         content,
     };
-    let stores = Stores {
-        platform: visit.platform.as_ref(),
-        isolate: visit.isolate.as_ref(),
-        site: &way.site.settings.site.name,
-        policy,
-    };
+    let site = &way.site.settings.site.name;
+    let stores = Stores::new(visit.platform.as_ref(), visit.isolate.as_ref(), site, policy);
     match cache::key(&asked, policy) {
         Ok(key) => keyed(visit, Ask { way, policy, asked, key, stores, body, trouble: None, is_unsure: false }).await,
         Err(unkeyed) => bypass(visit, way, &stores, &asked, unkeyed, body).await,
@@ -134,9 +130,14 @@ where
         {
             let gathered = visit.platform.gather(body, content::LIMIT_BYTES as u64).await;
             let Ok(body) = gathered else { return ours::error(visit, Cause::Unreachable) };
-            if visit.platform.length(&body).is_some_and(|length| stored.seal(length).is_ok()) {
+            let is_whole = visit.platform.length(&body).is_some_and(|length| stored.seal(length).is_ok());
+            // Where another request changed something meanwhile, only the origin knows which of them was the last.
+            if is_whole && !stores.may_be_forgotten() {
                 let as_get = Asked { method: &Method::GET, content: cache::Content::None, ..*asked };
                 stores.keep(&key, &as_get, stored, body.clone(), received_at).await;
+                if stores.may_be_forgotten() {
+                    stores.forget(key.text()).await;
+                }
             }
             inbound.body = Some(body);
         }
@@ -151,15 +152,7 @@ where
 
 /// Throws away what is stored under a key, and what is on its way there.
 async fn invalidate<P: Platform>(stores: &Stores<'_, P>, key: &Key, shield: bool) {
-    let names: Vec<String> = stores.isolate.flights.borrow().keys().cloned().collect();
-    for name in names
-        .iter()
-        .filter(|name| name.strip_prefix(key.text()).is_some_and(|rest| rest.is_empty() || rest.starts_with(' ')))
-    {
-        if let Some(flight) = stores.isolate.flights.borrow_mut().remove(name) {
-            flight.outdate();
-        }
-    }
+    stores.isolate.flights.borrow_mut().outdate(key);
     if shield {
         let place = stores.place(key.text());
         if let Err(error) = stores.platform.unrelay(shard(&place), &place).await {
@@ -212,8 +205,8 @@ where
                 let status = ask.noted(Status::hit(&serve, &ask.key));
                 if let Some(answer) = stock.answer(visit, ask.way, &serve, &status) {
                     let name = ask.flight_name(found.as_ref(), specs.as_deref());
-                    if visit.isolate.flights.borrow().get(&name).is_none() {
-                        take_off(visit, &ask, &log, Some(name), fetch, found);
+                    if visit.isolate.flights.borrow().joined(&name, now).is_none() {
+                        take_off(visit, &ask, &log, (name, Company::Welcome), fetch, found);
                     }
                     return answer;
                 }
@@ -226,12 +219,17 @@ where
         if !fetch.may_be_shared() {
             return as_asked(visit, &ask, &fetch).await;
         }
-        let name = Some(ask.flight_name(found.as_ref(), specs.as_deref())).filter(|_| may_wait && ask.may_wait(now));
-        let known = name.as_ref().and_then(|name| visit.isolate.flights.borrow().get(name).cloned());
+        let name = ask.flight_name(found.as_ref(), specs.as_deref());
+        let company = if may_wait && ask.may_wait(now) { Company::Welcome } else { Company::Unwelcome };
+        let known = visit.isolate.flights.borrow().joined(&name, now).filter(|_| company == Company::Welcome);
         let leads = known.is_none();
-        let flight = known.unwrap_or_else(|| take_off(visit, &ask, &log, name, fetch.clone(), found));
+        let flight = known.unwrap_or_else(|| take_off(visit, &ask, &log, (name, company), fetch.clone(), found));
         let within = Duration::from_millis(ask.way.pool.timeout.answer_ms) + PATIENCE;
         let landing = visit.timed("origin", flight.landed(within)).await;
+        // What another request asked for may have been purged before this one came: that is to be known as surely as for
+        // what is stored.
+        let log = if leads { log } else { control::current(visit, ask.policy.purge).await };
+        ask.is_unsure |= !leads && log.is_unsure();
         let landed = Landed { flight: &flight, landing, leads, fetch: &fetch, stock, log: &log };
         match after(visit, &ask, landed) {
             Some(answer) => return answer,
@@ -255,10 +253,10 @@ fn persist_later<P, R>(
 {
     let (Some(specs), Some((variant, stock))) = (specs, found) else { return };
     let (platform, isolate, site) = (Rc::clone(visit.platform), Rc::clone(visit.isolate), Rc::clone(ask.way.site));
-    let (key, policy) = (ask.key.clone(), ask.policy.clone());
+    let (key, policy, forgets) = (ask.key.clone(), ask.policy.clone(), ask.stores.forgets());
     visit.platform.defer(async move {
         let site = &site.settings.site.name;
-        let stores = Stores { platform: platform.as_ref(), isolate: isolate.as_ref(), site, policy: &policy };
+        let stores = Stores::new(platform.as_ref(), isolate.as_ref(), site, &policy).since(forgets);
         stores.persist(&key, &specs, &variant, &stock, now).await;
     });
 }
@@ -286,7 +284,7 @@ where
     let said = |status: StatusCode| {
         let said = Status::forwarded(fetch.why, Some(&ask.key));
         let said = ask.noted(Status { fwd_status: Some(status.as_u16()), collapsed: !leads, ..said });
-        if flight.is_past_shield() { said.detailed(SHIELD_UNREACHABLE) } else { said }
+        if flight.is_past_shield() && !ask.is_unsure { said.detailed(SHIELD_UNREACHABLE) } else { said }
     };
     let pass_on = |inbound: &mut Option<Inbound<P::Body>>, detail: &'static str| {
         let mut inbound = inbound.take()?;
@@ -318,12 +316,15 @@ where
         Landing::Alone { inbound, detail } if leads => pass_on(&mut inbound.borrow_mut(), detail),
         Landing::Alone { .. } => None,
         Landing::Failed { inbound, status, cause } => {
-            if let (Some(serve), Some(stock)) = (cache::failed(fetch), stock) {
+            if let Some(stock) = stock.filter(|_| fetch.fallback.is_some())
+                && let standing = log.standing(ask.key.url(), &stock.stored)
+                && let Some(serve) = cache::stand_in(&ask.asked, ask.policy, &stock.stored, standing, now)
+            {
                 let fwd_status = status.map(|status| status.as_u16());
                 let base = Status::forwarded(fetch.why, Some(&ask.key));
                 let status = Status { fwd_status, ttl_s: Some(serve.ttl_s), collapsed: !leads, ..base };
                 let status = serve.grounds.word().map_or(status, |word| status.detailed(word));
-                return stock.answer(visit, ask.way, serve, &status);
+                return stock.answer(visit, ask.way, &serve, &ask.noted(status));
             }
             match status {
                 Some(_) if leads => pass_on(&mut inbound.borrow_mut(), "origin-fails"),
@@ -334,12 +335,19 @@ where
     }
 }
 
-/// Starts a flight; without a name nobody else finds it.
+/// Whether others may wait for what a request brings.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Company {
+    Welcome,
+    Unwelcome,
+}
+
+/// Starts a flight.
 fn take_off<P, R>(
     visit: &Visit<'_, P, R>,
     ask: &Ask<'_, P>,
     log: &Known,
-    name: Option<String>,
+    (name, company): (String, Company),
     fetch: Fetch,
     found: Option<(String, Rc<Stock<P>>)>,
 ) -> Rc<Flight<P>>
@@ -348,7 +356,6 @@ where
     R: Request<Body = P::Body>,
 {
     let Ask { way, policy, asked, .. } = ask;
-    let is_named = name.is_some();
     let crew = Crew {
         platform: Rc::clone(visit.platform),
         isolate: Rc::clone(visit.isolate),
@@ -356,6 +363,7 @@ where
         policy: (*policy).clone(),
         key: ask.key.clone(),
         name,
+        is_alone: company == Company::Unwelcome,
         scheme: asked.scheme.to_owned(),
         authority: asked.authority.to_owned(),
         path: asked.path.to_owned(),
@@ -365,7 +373,7 @@ where
         sequence: log.sequence().number(),
         request_id: visit.id().to_owned(),
         route: way.route.path.as_str().to_owned(),
-        is_shielded: way.route.shield && is_named,
+        is_shielded: way.route.shield && company == Company::Welcome,
     };
     let leader = Question { method: asked.method.clone(), headers: asked.headers.clone(), content: asked.content };
     crew.take_off(leader, fetch, found)
@@ -446,8 +454,9 @@ impl<P: Platform> Ask<'_, P> {
     /// The status, with a word on what did not work.
     fn noted<'key>(&self, status: Status<'key>) -> Status<'key> {
         match self.trouble {
+            // That purges may be missing is worse than that an answer could have been faster.
+            _ if self.is_unsure => status.detailed(LOG_UNREACHABLE),
             Some(_) => status.detailed(STORE_UNREACHABLE),
-            None if self.is_unsure => status.detailed(LOG_UNREACHABLE),
             None => status,
         }
     }

@@ -4,6 +4,7 @@
 //! head of the answer is there: then it is known whether that may be shared, and the body follows at the origin's pace.
 
 use std::cell::{Cell, RefCell};
+use std::collections::HashMap;
 use std::rc::Rc;
 use std::time::Duration;
 
@@ -33,11 +34,20 @@ const UNKNOWN_LENGTH_BYTES: u64 = 1024 * 1024;
 /// For so long the requests of a key do not wait for one another, after an answer could not be shared.
 pub(super) const ALONE_FOR: Duration = Duration::from_mins(2);
 
+/// For so long others join it: what a request leaves behind, the platform ends 30 s after its answer.
+const JOINED_FOR: Duration = Duration::from_secs(30);
+
+/// Longer than any request to an origin is expected to last.
+const LOST_AFTER: Duration = Duration::from_mins(10);
+
 /// A request to an origin, and who waits for it.
 pub(super) struct Flight<P: Platform> {
     pub(super) leader: Question,
     signal: P::Signal,
     landing: RefCell<Option<Rc<Landing<P>>>>,
+    took_off_at: Timestamp,
+    /// Nobody may join it.
+    is_alone: bool,
     /// What it brings is older than an invalidation.
     outdated: Cell<bool>,
     /// The shield could not be asked.
@@ -63,6 +73,61 @@ pub(super) enum Landing<P: Platform> {
     Failed { inbound: RefCell<Option<Inbound<P::Body>>>, status: Option<StatusCode>, cause: Cause },
 }
 
+/// The flights of an isolate, by what they are for, the last one last.
+pub(super) struct Flights<P: Platform>(HashMap<String, Vec<Rc<Flight<P>>>>);
+
+impl<P: Platform> Default for Flights<P> {
+    fn default() -> Flights<P> {
+        Flights(HashMap::new())
+    }
+}
+
+impl<P: Platform> Flights<P> {
+    /// The one that whoever comes now may wait for.
+    pub(super) fn joined(&self, name: &str, now: Timestamp) -> Option<Rc<Flight<P>>> {
+        self.0.get(name)?.last().filter(|flight| flight.may_be_joined(now)).cloned()
+    }
+
+    fn begin(&mut self, name: &str, flight: &Rc<Flight<P>>) {
+        let flights = self.0.entry(name.to_owned()).or_default();
+        let now = flight.took_off_at;
+        flights.retain(|earlier| {
+            // Nobody knows whether it still flies: what it brings is not kept, and it is forgotten.
+            let is_lost = now.since(earlier.took_off_at) > LOST_AFTER;
+            if is_lost {
+                earlier.outdate();
+            }
+            !is_lost
+        });
+        // The one to be joined comes last.
+        let place = if flight.is_alone { 0 } else { flights.len() };
+        flights.insert(place, Rc::clone(flight));
+    }
+
+    fn leave(&mut self, name: &str, flight: &Rc<Flight<P>>) {
+        let Some(flights) = self.0.get_mut(name) else { return };
+        flights.retain(|known| !Rc::ptr_eq(known, flight));
+        if flights.is_empty() {
+            self.0.remove(name);
+        }
+    }
+
+    /// What is on its way to a key, or to one of its variants, is older than an invalidation.
+    pub(super) fn outdate(&mut self, key: &Key) {
+        let is_of_key =
+            |name: &str| name.strip_prefix(key.text()).is_some_and(|rest| rest.is_empty() || rest.starts_with(' '));
+        self.0.retain(|name, flights| {
+            let outdated = is_of_key(name);
+            if outdated {
+                for flight in flights.iter() {
+                    flight.outdate();
+                }
+            }
+            !outdated
+        });
+    }
+}
+
 impl<P: Platform> Flight<P> {
     /// Waits until it has landed. `None`: not in time.
     pub(super) async fn landed(&self, within: Duration) -> Option<Rc<Landing<P>>> {
@@ -78,8 +143,20 @@ impl<P: Platform> Flight<P> {
         self.past_shield.get()
     }
 
+    /// Whether whoever comes now may wait for it. What has landed is used as if it were stored, while its body still comes:
+    /// fresh. And the platform may have ended the event that it is part of, without a word.
+    fn may_be_joined(&self, now: Timestamp) -> bool {
+        let is_fresh = |landing: &Rc<Landing<P>>| match &**landing {
+            Landing::Stocked { stock, .. } => stock.stored.age_s(now) < stock.stored.lifetime_s,
+            Landing::Alone { .. } | Landing::Failed { .. } => true,
+        };
+        !self.is_alone
+            && now.since(self.took_off_at) < JOINED_FOR
+            && self.landing.borrow().as_ref().is_none_or(is_fresh)
+    }
+
     /// What it brings is not kept.
-    pub(super) fn outdate(&self) {
+    fn outdate(&self) {
         self.outdated.set(true);
     }
 }
@@ -91,8 +168,9 @@ pub(super) struct Crew<P: Platform> {
     pub(super) site: Rc<Site>,
     pub(super) policy: CachePolicy,
     pub(super) key: Key,
-    /// Under which others find the flight, if they may.
-    pub(super) name: Option<String>,
+    /// What it is for: under that others find it, if they may.
+    pub(super) name: String,
+    pub(super) is_alone: bool,
     pub(super) scheme: String,
     pub(super) authority: String,
     pub(super) path: String,
@@ -131,12 +209,12 @@ impl<P: Platform + 'static> Crew<P> {
             leader,
             signal: self.platform.signal(),
             landing: RefCell::default(),
+            took_off_at: self.platform.now(),
+            is_alone: self.is_alone,
             outdated: Cell::default(),
             past_shield: Cell::default(),
         });
-        if let Some(name) = &self.name {
-            self.isolate.flights.borrow_mut().insert(name.clone(), Rc::clone(&flight));
-        }
+        self.isolate.flights.borrow_mut().begin(&self.name, &flight);
         let platform = Rc::clone(&self.platform);
         let taken = Rc::clone(&flight);
         platform.defer(async move { self.fly(&taken, fetch, stock).await });
@@ -159,11 +237,7 @@ impl<P: Platform + 'static> Crew<P> {
 
     /// Nobody finds it any more.
     fn leave(&self, flight: &Rc<Flight<P>>) {
-        let Some(name) = &self.name else { return };
-        let mut flights = self.isolate.flights.borrow_mut();
-        if flights.get(name).is_some_and(|known| Rc::ptr_eq(known, flight)) {
-            flights.remove(name);
-        }
+        self.isolate.flights.borrow_mut().leave(&self.name, flight);
     }
 
     async fn ask(
@@ -210,9 +284,7 @@ impl<P: Platform + 'static> Crew<P> {
                     let Content::AtHand(body) = &held.content else {
                         return (failed(Some(inbound), Cause::Unreachable), None);
                     };
-                    if !flight.outdated.get() {
-                        self.stores().keep(&self.key, &asked, (*stored).clone(), body.clone(), received_at).await;
-                    }
+                    self.keep(flight, (*stored).clone(), body.clone()).await;
                     let sent = sent(&stored, &inbound);
                     let stock = Rc::new(Stock::new(*stored, Content::AtHand(body.clone())));
                     return (Landing::Stocked { stock, status, sent, relayed }, None);
@@ -224,9 +296,7 @@ impl<P: Platform + 'static> Crew<P> {
                         (fetch, stock, is_shielded) = (fetch.again(), None, false);
                         continue;
                     };
-                    if !flight.outdated.get() {
-                        self.stores().keep(&self.key, &asked, (*stored).clone(), body.clone(), received_at).await;
-                    }
+                    self.keep(flight, (*stored).clone(), body.clone()).await;
                     let stock = Rc::new(Stock::new(*stored, Content::AtHand(body)));
                     return (Landing::Stocked { stock, status, sent, relayed }, None);
                 }
@@ -298,9 +368,9 @@ impl<P: Platform + 'static> Crew<P> {
         let field = |name| outbound.headers.get(name).map_or(&b""[..], HeaderValue::as_bytes);
         let mut text = Vec::new();
         let conditions = [IF_NONE_MATCH, IF_MODIFIED_SINCE, RANGE, IF_RANGE].map(field);
-        let name = self.name.as_deref().unwrap_or_default().as_bytes();
-        for part in
-            [name, outbound.method.as_str().as_bytes(), self.origin_url.as_bytes()].into_iter().chain(conditions)
+        for part in [self.name.as_bytes(), outbound.method.as_str().as_bytes(), self.origin_url.as_bytes()]
+            .into_iter()
+            .chain(conditions)
         {
             text.extend_from_slice(part);
             text.push(b'\n');
@@ -391,12 +461,22 @@ impl<P: Platform + 'static> Crew<P> {
         under_way.set(under_way.get().saturating_sub(bytes));
         let Some(body) = body else { return };
         let came = self.platform.length(&body).unwrap_or_default();
-        if flight.outdated.get() || stored.seal(came).is_err() {
+        if stored.seal(came).is_ok() && !flight.outdated.get() {
+            self.isolate.counters.borrow_mut().add(&self.route, Metric::StoredBytes, "", came);
+            self.keep(flight, stored, body).await;
+        }
+    }
+
+    /// Keeps what came, unless something has changed since it was asked for, or changes while it is being kept.
+    async fn keep(&self, flight: &Flight<P>, stored: Stored, body: P::Body) {
+        let asked = self.asked(&flight.leader);
+        if flight.outdated.get() || asked.wants_nothing_kept() {
             return;
         }
-        let asked = self.asked(&flight.leader);
-        self.isolate.counters.borrow_mut().add(&self.route, Metric::StoredBytes, "", came);
         self.stores().keep(&self.key, &asked, stored, body, self.platform.now()).await;
+        if flight.outdated.get() {
+            self.stores().forget(self.key.text()).await;
+        }
     }
 
     /// What is held and what came, put together; `None` where that broke off.
@@ -451,12 +531,8 @@ impl<P: Platform + 'static> Crew<P> {
     }
 
     fn stores(&self) -> Stores<'_, P> {
-        Stores {
-            platform: self.platform.as_ref(),
-            isolate: self.isolate.as_ref(),
-            site: &self.site.settings.site.name,
-            policy: &self.policy,
-        }
+        let site = &self.site.settings.site.name;
+        Stores::new(self.platform.as_ref(), self.isolate.as_ref(), site, &self.policy)
     }
 
     fn log(&self, line: &str) {

@@ -3,7 +3,7 @@
 use std::rc::Rc;
 use std::time::Duration;
 
-use http::header::HeaderMap;
+use http::header::{HeaderMap, IF_MODIFIED_SINCE, IF_NONE_MATCH, RANGE};
 use http::{Method, StatusCode};
 
 use super::apart;
@@ -152,10 +152,11 @@ where
     R: Request<Body = P::Body>,
 {
     let url = &way.origin.url;
+    let unasked = Unasked::by(&outbound.headers);
     match visit.timed("origin", visit.platform.fetch(outbound)).await {
         Ok(Inbound { status, headers, body }) => {
             let switched = status == StatusCode::SWITCHING_PROTOCOLS && body.is_some();
-            if status.is_informational() && !switched {
+            if unasked.is(status) || status.is_informational() && !switched {
                 visit.log(&format!("{url} answered {status}, which is no answer"));
                 return Err(Cause::Unreachable);
             }
@@ -165,6 +166,26 @@ where
             visit.log(&format!("pool `{}`, {url}: {error}", way.route.pool));
             Err(if matches!(error, FetchError::Timeout(_)) { Cause::Timeout } else { Cause::Unreachable })
         }
+    }
+}
+
+/// Answers that make no sense to who did not ask for them: the client has nothing that a 304 could mean, and would take a part
+/// for the whole.
+struct Unasked {
+    not_modified: bool,
+    part: bool,
+}
+
+impl Unasked {
+    fn by(asked: &HeaderMap) -> Unasked {
+        Unasked {
+            not_modified: !asked.contains_key(IF_NONE_MATCH) && !asked.contains_key(IF_MODIFIED_SINCE),
+            part: !asked.contains_key(RANGE),
+        }
+    }
+
+    fn is(&self, status: StatusCode) -> bool {
+        status == StatusCode::NOT_MODIFIED && self.not_modified || status == StatusCode::PARTIAL_CONTENT && self.part
     }
 }
 

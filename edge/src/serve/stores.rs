@@ -50,6 +50,37 @@ pub(super) struct Stores<'world, P: Platform> {
     /// `[site] name`: sites of one account share the data centre's cache.
     pub(super) site: &'world str,
     pub(super) policy: &'world CachePolicy,
+    /// How often the isolate had thrown something away before, and what this request threw away besides.
+    forgets: Cell<u64>,
+}
+
+impl<'world, P: Platform> Stores<'world, P> {
+    /// The stores as a request sees them that begins now.
+    pub(super) fn new(
+        platform: &'world P,
+        isolate: &'world Isolate<P>,
+        site: &'world str,
+        policy: &'world CachePolicy,
+    ) -> Stores<'world, P> {
+        Stores { platform, isolate, site, policy, forgets: isolate.forgets.clone() }
+    }
+
+    /// The same as an earlier request saw them, when the isolate had thrown away so much.
+    pub(super) fn since(self, forgets: u64) -> Self {
+        self.forgets.set(forgets);
+        self
+    }
+
+    /// How often something was thrown away, as far as the request knows.
+    pub(super) fn forgets(&self) -> u64 {
+        self.forgets.get()
+    }
+
+    /// Whether others threw something away since: what was read, or came, before may be that. It answers this request, and no
+    /// later one.
+    pub(super) fn may_be_forgotten(&self) -> bool {
+        self.isolate.forgets.get() != self.forgets.get()
+    }
 }
 
 impl<P: Platform> Stores<'_, P> {
@@ -90,7 +121,9 @@ impl<P: Platform> Stores<'_, P> {
         } else {
             let Some((envelope, body)) = self.read(store, key.text()).await? else { return Ok(false) };
             let Some(specs) = envelope.specs.map(Rc::new) else { return Ok(false) };
-            self.remember_specs(key, &specs);
+            if !self.may_be_forgotten() {
+                self.remember_specs(key, &specs);
+            }
             lookup.specs = Some(Rc::clone(&specs));
             let is_without_spec = specs.iter().next().is_some_and(Spec::is_empty);
             if let Some(stored) = envelope.stored.filter(|_| is_without_spec) {
@@ -123,7 +156,7 @@ impl<P: Platform> Stores<'_, P> {
             (variant.to_owned(), Rc::new(Stock::new(stored, Content::Streaming(Cell::new(Some(body))))))
         } else {
             let body = self.at_hand(body).await?;
-            self.remember(variant, stored, body)
+            self.remember_read(variant, stored, body)
         };
         if store == Store::Everywhere {
             found.1.is_persisted();
@@ -141,7 +174,7 @@ impl<P: Platform> Stores<'_, P> {
         let (variant, stock) = found?;
         let Content::Streaming(body) = &stock.content else { return Some((variant, stock)) };
         let body = self.at_hand(body.take()?).await?;
-        Some(self.remember(&variant, stock.stored.clone(), body))
+        Some(self.remember_read(&variant, stock.stored.clone(), body))
     }
 
     async fn read(&self, store: Store, key: &str) -> Result<Option<(Envelope, P::Body)>, StoreError> {
@@ -159,6 +192,13 @@ impl<P: Platform> Stores<'_, P> {
         let stock = Rc::new(Stock::new(stored, Content::AtHand(body)));
         self.isolate.stocks.borrow_mut().insert(variant, Rc::clone(&stock), bytes);
         (variant.to_owned(), stock)
+    }
+
+    fn remember_read(&self, variant: &str, stored: Stored, body: P::Body) -> (String, Rc<Stock<P>>) {
+        if self.may_be_forgotten() {
+            return (variant.to_owned(), Rc::new(Stock::new(stored, Content::AtHand(body))));
+        }
+        self.remember(variant, stored, body)
     }
 
     fn remember_specs(&self, key: &Key, specs: &Rc<Specs>) {
@@ -212,7 +252,13 @@ impl<P: Platform> Stores<'_, P> {
         let of_key = (!has_spec).then(|| specs.clone());
         let retention = Duration::from_secs(stock.stored.retention_s(self.policy, now));
         let envelope = Envelope { specs: of_key, stored: Some(stock.stored.clone()) };
+        if self.may_be_forgotten() {
+            return;
+        }
         self.write(Store::Everywhere, variant, &envelope, body.clone(), retention).await;
+        if self.may_be_forgotten() {
+            self.forget(key.text()).await;
+        }
     }
 
     async fn write_specs(&self, store: Store, key: &Key, specs: &Specs) {
@@ -234,8 +280,7 @@ impl<P: Platform> Stores<'_, P> {
 
     /// Forgets everything under a key, whatever its variants: their keys hold when their list was begun.
     pub(super) async fn forget(&self, key: &str) {
-        self.isolate.specs.borrow_mut().remove(key);
-        self.isolate.stocks.borrow_mut().remove(key);
+        self.forget_here(key);
         for store in [Store::DataCentre, Store::Everywhere] {
             if store == Store::Everywhere && !self.policy.persist {
                 continue;
@@ -245,6 +290,16 @@ impl<P: Platform> Stores<'_, P> {
                 Err(error) => self.platform.log(&format!("could not forget `{key}` in {store:?}: {error}")),
             }
         }
+        // Meanwhile others may have read it from there.
+        self.forget_here(key);
+    }
+
+    fn forget_here(&self, key: &str) {
+        for forgets in [&self.isolate.forgets, &self.forgets] {
+            forgets.set(forgets.get() + 1);
+        }
+        self.isolate.specs.borrow_mut().remove(key);
+        self.isolate.stocks.borrow_mut().remove(key);
     }
 
     /// Where a key lies: a digest, so that whoever asks chooses neither its length nor its characters.

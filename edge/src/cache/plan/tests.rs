@@ -62,6 +62,23 @@ fn what_is_fresh_is_served_and_what_is_stale_is_validated() {
 }
 
 #[test]
+fn what_stands_in_for_a_failure_is_as_old_as_it_is_by_then() {
+    let none = HeaderMap::new();
+    let stored = stored(&[("cache-control", "max-age=60, stale-if-error=30"), ("etag", "\"a\"")]);
+    let of = |standing, age_s| {
+        stand_in(&asked(&none), &policy(), &stored, standing, at(age_s)).map(|serve| (serve.ttl_s, serve.grounds))
+    };
+    assert_eq!(of(Standing::Valid, 59), Some((1, Grounds::Fresh)));
+    assert_eq!(of(Standing::Valid, 89), Some((-29, Grounds::OriginFails)));
+    assert_eq!(of(Standing::Valid, 90), None);
+    assert_eq!(of(Standing::Stale { since: at(10) }, 39), Some((-29, Grounds::OriginFails)));
+    assert_eq!(of(Standing::Stale { since: at(10) }, 40), None);
+    assert_eq!(of(Standing::Gone, 1), None);
+    let unlike = headers(&[("cache-control", "no-cache")]);
+    assert_eq!(stand_in(&asked(&unlike), &policy(), &stored, Standing::Valid, at(1)), None);
+}
+
+#[test]
 fn stale_reuse_needs_a_grace_period() {
     check("", "max-age=60, stale-while-revalidate=30", 60, "stale-while-revalidate, if-changed");
     check("", "max-age=60, stale-while-revalidate=30", 89, "stale-while-revalidate, if-changed");

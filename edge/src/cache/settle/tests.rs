@@ -65,8 +65,18 @@ fn answers_to_a_question_without_conditions() {
     check(&[("if-none-match", "\"a\"")], 304, &[("etag", "\"a\"")], "senseless");
     // A part that nobody asked for would pass for the whole.
     check(&[], 206, &[FRESH, ("content-range", "bytes 0-4/10")], "senseless");
-    check(&[("range", "bytes=0-4")], 206, &[FRESH, ("content-range", "bytes 0-4/10")], "store");
+    let part = [FRESH, ("content-range", "bytes 0-4/10")];
+    check(&[("range", "bytes=0-4")], 206, &part, "senseless");
     check(&[("range", "bytes=90-")], 416, &[("content-range", "bytes */10")], "conditional, stays");
+}
+
+#[test]
+fn a_part_that_was_asked_for_is_kept() {
+    let (sent, came) = (headers(&[("range", "bytes=0-4")]), headers(&[FRESH, ("content-range", "bytes 0-4/10")]));
+    let asked = asked(&sent);
+    let (fetch, key) = (planned(&asked, None, 0).in_parts(), key(&asked, &policy()).unwrap());
+    let settled = settle(&asked, &policy(), &key, &fetch, None, &arrival(206, &came));
+    assert_eq!(word(&settled), "store");
 }
 
 #[test]
@@ -103,8 +113,9 @@ fn a_failing_origin_leaves_what_is_stored_alone() {
     check(&Method::GET, &[("cache-control", "no-cache")], Some(&old), 0, (503, &[]), "not-reusable, stays");
     let none = HeaderMap::new();
     let asked = asked(&none);
-    assert_eq!(failed(&planned(&asked, Some(&old), 89)).map(|serve| serve.grounds), Some(Grounds::OriginFails));
-    assert_eq!(failed(&planned(&asked, Some(&old), 90)), None);
+    let fallback = planned(&asked, Some(&old), 89).fallback;
+    assert_eq!(fallback.map(|serve| serve.grounds), Some(Grounds::OriginFails));
+    assert_eq!(planned(&asked, Some(&old), 90).fallback, None);
     // In the background nobody waits for the stale answer: he has it.
     let grace = stored(&[("cache-control", "max-age=60, stale-while-revalidate=9"), OLD[1]]);
     check(&Method::GET, &[], Some(&grace), 60, (503, &[]), "not-reusable, stays");
