@@ -132,6 +132,8 @@ fn a_stale_answer_is_served_while_it_is_refreshed_and_while_the_origin_fails() {
     says(&served.get("/api/x"), 200, "two", "fwd=stale; detail=stale-if-error");
     served.origin_says(503, &[], Some("sorry"));
     says(&served.get("/api/x"), 200, "two", "fwd=stale; fwd-status=503; detail=stale-if-error");
+    served.origin_says(999, &[], Some("no status"));
+    says(&served.get("/api/x"), 200, "two", "fwd=stale; detail=stale-if-error");
     served.world.pass(seconds(100));
     served.origin_says(503, &[], Some("sorry"));
     says(&served.get("/api/x"), 503, "sorry", "fwd=stale; fwd-status=503");

@@ -775,8 +775,17 @@ fn sockets_are_handed_through_and_streams_of_events_may_last() {
     shop.ask(&get("/api/events").with("accept", "text/event-stream"));
     let asked = shop.asked_of_origin();
     assert_eq!((asked.idle, asked.total, asked.answer_within), (None, None, Duration::from_secs(10)));
-    shop.origin_says(103, &[], None);
-    assert_eq!(shop.get("/api/x").status, 502);
+}
+
+#[test]
+fn a_status_that_no_final_answer_can_have_is_a_failure_of_the_origin() {
+    let shop = shop();
+    for status in [100, 103, 600, 999] {
+        shop.origin_says(status, &[], None);
+        assert_eq!(shop.get("/api/x").status, 502, "{status}");
+    }
+    shop.origin_says(599, &[], None);
+    assert_eq!(shop.get("/api/x").status, 599);
 }
 
 #[test]

@@ -5,6 +5,12 @@ use http::{HeaderMap, HeaderValue, StatusCode};
 
 use super::{PSEUDONYM, hop};
 
+/// Whether a status is one that a final answer can have. RFC 9110 §15: past 599 it is invalid, and counts as a failure of
+/// the server; the platform could not send it on either.
+pub fn is_final(status: StatusCode) -> bool {
+    (200..600).contains(&status.as_u16())
+}
+
 /// The head that the origin sent, without what is for us, or for the connection to us.
 pub fn received(mut headers: HeaderMap, origin_url: &str) -> HeaderMap {
     hop::drop_all(&mut headers);

@@ -349,7 +349,7 @@ impl<P: Platform + 'static> Crew<P> {
             }
         };
         let Inbound { status, headers, body } = came.inbound;
-        if status.is_informational() {
+        if !origin::answer::is_final(status) {
             self.log(&format!("{} answered {status}, which is no answer", self.origin_url));
             return Err(Cause::Unreachable);
         }

@@ -156,7 +156,7 @@ where
     match visit.timed("origin", visit.platform.fetch(outbound)).await {
         Ok(Inbound { status, headers, body }) => {
             let switched = status == StatusCode::SWITCHING_PROTOCOLS && body.is_some();
-            if unasked.is(status) || status.is_informational() && !switched {
+            if unasked.is(status) || !origin::answer::is_final(status) && !switched {
                 visit.log(&format!("{url} answered {status}, which is no answer"));
                 return Err(Cause::Unreachable);
             }
