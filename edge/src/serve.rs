@@ -8,6 +8,7 @@ mod forward;
 mod observe;
 mod ours;
 mod purge;
+mod searches;
 mod send;
 mod site;
 mod stock;
@@ -23,6 +24,7 @@ use http::Method;
 use self::control::Lease;
 use self::flight::Flights;
 use self::ours::{Cause, health};
+use self::searches::Searches;
 use self::site::Site;
 use self::stock::Stock;
 use self::stores::Budget;
@@ -48,6 +50,8 @@ pub struct Isolate<P: Platform> {
     heads_made: Cell<u32>,
     specs: RefCell<Memory<Rc<Specs>>>,
     stocks: RefCell<Memory<Rc<Stock<P>>>>,
+    /// Which URLs have one answer.
+    searches: RefCell<Searches>,
     /// What was found in a store and not in memory.
     seen: RefCell<Memory<()>>,
     /// The requests to origins that others may wait for.
@@ -83,6 +87,7 @@ impl<P: Platform> Default for Isolate<P> {
             heads_made: Cell::default(),
             specs: RefCell::new(Memory::new(KEYS_BYTES, KEYS_BYTES / 16)),
             stocks: RefCell::new(Memory::new(STOCKS_BYTES, STOCK_BYTES)),
+            searches: RefCell::new(Searches::new(KEYS_BYTES)),
             seen: RefCell::new(Memory::new(KEYS_BYTES, KEYS_BYTES / 16)),
             flights: RefCell::default(),
             alone: RefCell::new(Memory::new(KEYS_BYTES, KEYS_BYTES / 16)),

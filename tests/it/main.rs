@@ -22,6 +22,7 @@ mod purge;
 mod purging;
 mod runtime;
 mod script;
+mod search;
 mod serve;
 mod settings;
 mod shell;

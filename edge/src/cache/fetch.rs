@@ -98,6 +98,13 @@ impl Fetch {
         Fetch { why: self.why, ask: Ask::Whole, fallback: self.fallback.clone() }
     }
 
+    /// The same where what is stored is of another URL: it may answer, but its validators and parts are not this one's.
+    #[must_use]
+    pub fn of_another_url(self, asked: &Asked<'_>) -> Fetch {
+        let ask = if self.may_be_shared() { Fetch::missed(self.why, asked).ask } else { self.ask };
+        Fetch { ask, ..self }
+    }
+
     /// What the client asks for, to the letter.
     pub(super) fn as_asked(why: Why) -> Fetch {
         Fetch { why, ask: Ask::AsAsked, fallback: None }

@@ -75,16 +75,14 @@ impl Key {
         Key { url, text, content }
     }
 
-    /// The same under a URL that stands for many: no key of a URL has that text.
-    pub(super) fn with_text_of(&self, url: &str) -> Key {
-        let content = self.content.clone();
-        let text = ["search ", &text_of(url, content.as_deref())].concat();
-        Key { url: self.url.clone(), text: Some(text), content }
-    }
-
     /// The key of GET at a URL, as [`url`] spells it.
     pub fn of_url(url: String) -> Key {
         Key::new(url, None)
+    }
+
+    /// Whether it is of a URL alone, and not of what a request carried too.
+    pub fn is_of_url(&self) -> bool {
+        self.content.is_none()
     }
 
     /// What tells it from every other key, in visible ASCII and spaces.
@@ -117,17 +115,11 @@ pub(super) fn is_query(method: &Method) -> bool {
 
 /// A URL as keys and purges spell it.
 pub fn url(asked: &Asked<'_>, policy: &CachePolicy) -> String {
-    kept_url(asked, policy, |_| true)
-}
-
-/// The same with those parameters only that also count by another rule.
-pub(super) fn kept_url(asked: &Asked<'_>, policy: &CachePolicy, counts: impl Fn(&str) -> bool) -> String {
     let Asked { scheme, authority, path, .. } = asked;
     let mut url = String::with_capacity(scheme.len() + authority.len() + path.len() + 32);
     url.extend([scheme, "://", authority, path]);
     if let Some(query) = asked.query {
-        let parameters = kept(query, &policy.query).filter(|(name, _)| counts(name));
-        let mut parameters: Vec<(Cow<'_, str>, &str)> = parameters.collect();
+        let mut parameters: Vec<(Cow<'_, str>, &str)> = kept(query, &policy.query).collect();
         parameters.sort_by(|(one, _), (other, _)| one.cmp(other));
         for (place, (_, parameter)) in parameters.into_iter().enumerate() {
             url.push(if place == 0 { '?' } else { '&' });
@@ -158,7 +150,7 @@ fn kept<'query>(query: &'query str, rule: &QueryKey) -> impl Iterator<Item = (Co
 }
 
 /// The name of a parameter as an origin reads it: `%75tm_x` is `utm_x` to it.
-fn decoded_name(parameter: &str) -> Cow<'_, str> {
+pub(super) fn decoded_name(parameter: &str) -> Cow<'_, str> {
     let name = parameter.split_once('=').map_or(parameter, |(name, _)| name);
     if !name.contains(['%', '+']) {
         return Cow::Borrowed(name);

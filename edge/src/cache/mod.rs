@@ -9,7 +9,8 @@
 //! ```text
 //! key(asked, policy)                  Err(unkeyed): Fetch::unkeyed(unkeyed) is sent; Status::forwarded(..).detailed(unkeyed.word()).
 //!                                     Where is_unsafe(method): invalidates(..), and kept_for_get(..) may give something to keep.
-//! key.under(rule, ..)                 instead of the key, where the path's responses have stated a SearchRule
+//! rule.common(key.url())              where the path's responses have stated a SearchRule: what stands for all URLs that
+//!                                     have one answer. Of another of them: Fetch::of_another_url
 //! specs.candidates(key, asked, ..)    the keys of variants to look under, in order; without specs the key itself
 //! plan(asked, policy, found, now)     what to do; Found is what the lookup found and what the control log says of it
 //! ```

@@ -36,6 +36,18 @@ pub enum Verdict {
     Hard,
 }
 
+impl Verdict {
+    /// Of two that a response is under: the worse. Of soft purges the first counts.
+    #[must_use]
+    pub fn or(self, other: Verdict) -> Verdict {
+        match (self, other) {
+            (Verdict::Hard, _) | (_, Verdict::Hard) => Verdict::Hard,
+            (Verdict::Soft { since }, Verdict::Soft { since: other }) => Verdict::Soft { since: since.min(other) },
+            (Verdict::Standing, verdict) | (verdict, Verdict::Standing) => verdict,
+        }
+    }
+}
+
 /// Live purges by what they name. The keys are those of whoever may purge: nobody else can make them collide.
 #[derive(Debug, Clone, Default)]
 pub struct Index {

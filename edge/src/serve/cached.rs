@@ -14,8 +14,8 @@ use super::stores::{Lookup, Stores};
 use super::visit::Visit;
 use crate::answer::Answer;
 use crate::cache::{
-    self, Arrival, Asked, Fetch, Found, Key, Plan, Specs, Standing, Status, Unkeyed, Why, content, invalidates,
-    is_unsafe, kept_for_get, outgoing, remove_for_us,
+    self, Arrival, Asked, Fetch, Found, Key, Plan, SearchRule, Specs, Standing, Status, Stored, Unkeyed, Why, content,
+    invalidates, is_unsafe, kept_for_get, outgoing, remove_for_us,
 };
 use crate::config::{CachePolicy, Invalidate};
 use crate::platform::{Inbound, Outbound, Platform, Request, StoreError};
@@ -114,9 +114,16 @@ where
     };
     let mut detail = unkeyed.word();
     if is_unsafe(asked.method) {
-        let changed = invalidates(asked, policy, inbound.status, &inbound.headers);
-        for url in &changed.urls {
-            invalidate(stores, &Key::of_url(url.clone()), way.route.shield).await;
+        let mut changed = invalidates(asked, policy, inbound.status, &inbound.headers);
+        for url in changed.urls.clone() {
+            let learned = stores.isolate.searches.borrow_mut().change(&url, visit.platform.now());
+            if let Some((at, common)) = learned {
+                if let Some(key) = at {
+                    invalidate(stores, &key, way.route.shield).await;
+                }
+                changed.urls.push(common);
+            }
+            invalidate(stores, &Key::of_url(url), way.route.shield).await;
             detail = "invalidated";
         }
         if way.route.invalidate == Invalidate::Everywhere {
@@ -170,6 +177,7 @@ where
     // Twice at most: whoever waited for an answer that was not for him may still find his own variant.
     for may_wait in [true, false] {
         let Lookup { specs, found, trouble } = visit.timed("cache", ask.stores.lookup(&ask.key, &ask.asked)).await;
+        let (found, is_elsewhere) = newest(visit, &ask, found).await;
         ask.trouble = trouble;
         let log = match &found {
             Some(_) => control::current(visit, ask.policy.purge).await,
@@ -188,6 +196,9 @@ where
         let found = found.filter(|_| standing != Some(Standing::Gone));
         let found = if matches!(plan, Plan::Serve(_)) { found } else { ask.stores.settled(found).await };
         let stock = found.as_ref().map(|(_, stock)| Rc::clone(stock));
+        // What another URL has may answer; but what comes is this one's own.
+        let found = found.filter(|_| !is_elsewhere);
+        let own = |fetch: Fetch| if is_elsewhere { fetch.of_another_url(&ask.asked) } else { fetch };
         let fetch = match (plan, &stock) {
             (Plan::Serve(serve), Some(stock)) => {
                 let status = ask.noted(Status::hit(&serve, &ask.key));
@@ -206,14 +217,14 @@ where
                 if let Some(answer) = stock.answer(visit, ask.way, &serve, &status) {
                     let name = ask.flight_name(found.as_ref(), specs.as_deref());
                     if visit.isolate.flights.borrow().joined(&name, now).is_none() {
-                        take_off(visit, &ask, &log, (name, Company::Welcome), fetch, found);
+                        take_off(visit, &ask, &log, (name, Company::Welcome), own(fetch), found);
                     }
                     return answer;
                 }
                 Fetch::whole(Why::UriMiss)
             }
             (Plan::Refuse, _) => return refused(visit, &ask),
-            (Plan::Fetch(fetch), _) => fetch,
+            (Plan::Fetch(fetch), _) => own(fetch),
             (Plan::Serve(_) | Plan::ServeAndRefresh(..), None) => Fetch::whole(Why::UriMiss),
         };
         if !fetch.may_be_shared() {
@@ -260,6 +271,29 @@ fn persist_later<P, R>(
         stores.persist(&key, &specs, &variant, &stock, now).await;
     });
 }
+
+/// What was found, or what another URL has, if that is newer (RFC 9111 §4) and answers this one too. Says whether it is
+/// the other's.
+async fn newest<P, R>(visit: &Visit<'_, P, R>, ask: &Ask<'_, P>, own: Stocked<P>) -> (Stocked<P>, bool)
+where
+    P: Platform,
+    R: Request<Body = P::Body>,
+{
+    let elsewhere = visit.isolate.searches.borrow().elsewhere(&ask.key);
+    let Some((rule, key)) = elsewhere else { return (own, false) };
+    let other = visit.timed("cache", ask.stores.lookup(&key, &ask.asked)).await.found;
+    let answers = |other: &Stored| {
+        let is_newer = own.as_ref().is_none_or(|(_, own)| own.stored.date < other.date);
+        is_newer && SearchRule::of(&other.headers).as_ref() == Some(&rule)
+    };
+    match other.filter(|(_, other)| answers(&other.stored)) {
+        Some(other) => (Some(other), true),
+        None => (own, false),
+    }
+}
+
+/// What was found, and under which key.
+type Stocked<P> = Option<(String, Rc<Stock<P>>)>;
 
 /// What a request has that waited for a flight.
 struct Landed<'request, P: Platform> {

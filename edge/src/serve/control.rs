@@ -16,7 +16,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use super::visit::Visit;
-use crate::cache::{Invalidation, Standing, Stored};
+use crate::cache::{Invalidation, SearchRule, Standing, Stored};
 use crate::config::PurgeCheck;
 use crate::control::changed::Changed;
 use crate::control::index::{Subject, Verdict, origin};
@@ -58,15 +58,21 @@ impl Known {
         self.lease.view.borrow().head()
     }
 
-    /// What the log says of a response that is stored for `url` (as its key spells it). Whoever is strict uses nothing that
-    /// could not be checked.
+    /// What the log says of a stored response as the answer for `url` (as keys spell it). A purge may name that, or the URL
+    /// that it was fetched by, or, where the origin says that they do not count, either without those parameters. Whoever
+    /// is strict uses nothing that could not be checked.
     pub(super) fn standing(&self, url: &str, stored: &Stored) -> Standing {
         if self.is_unsure() && self.check == PurgeCheck::Strict {
             return Standing::Gone;
         }
+        let view = self.lease.view.borrow();
         let sequence = Sequence::new(stored.sequence);
-        let subject = Subject { url, tags: &stored.tags, groups: &stored.groups, sequence };
-        match self.lease.view.borrow().verdict(&subject) {
+        let verdict = |url| view.verdict(&Subject { url, tags: &stored.tags, groups: &stored.groups, sequence });
+        let mut verdicts = verdict(url);
+        if let Some(rule) = SearchRule::of(&stored.headers) {
+            verdicts = verdicts.or(verdict(&stored.url)).or(verdict(&rule.common(url)));
+        }
+        match verdicts {
             Verdict::Standing => Standing::Valid,
             Verdict::Soft { since } => Standing::Stale { since },
             Verdict::Hard => Standing::Gone,

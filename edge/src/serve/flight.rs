@@ -473,6 +473,7 @@ impl<P: Platform + 'static> Crew<P> {
         if flight.outdated.get() || asked.wants_nothing_kept() {
             return;
         }
+        self.isolate.searches.borrow_mut().learn(&self.key, &stored);
         self.stores().keep(&self.key, &asked, stored, body, self.platform.now()).await;
         if flight.outdated.get() {
             self.stores().forget(self.key.text()).await;

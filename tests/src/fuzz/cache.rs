@@ -42,7 +42,8 @@ pub(super) fn cache(bytes: &[u8]) {
 fn keyed(asked: &Asked<'_>, policy: &CachePolicy, key: &Key, first: &(&str, HeaderMap), second: &(&str, HeaderMap)) {
     assert!(key.text().bytes().all(|byte| (0x20..0x7f).contains(&byte)), "{key:?}");
     if let Some(rule) = SearchRule::of(&first.1) {
-        let _ = key.under(&rule, asked, policy);
+        let common = rule.common(key.url());
+        assert_eq!(rule.common(&common), common, "{rule:?}");
     }
     let Plan::Fetch(fetch) = plan(asked, policy, Found::Nothing, at(0)) else { return };
     let Some(arrival) = arrival(first, 0) else { return };
