@@ -2,7 +2,7 @@
 
 SHELL := /bin/sh
 .DELETE_ON_ERROR:
-.PHONY: cache-tests help build worker worker-probe demo test lint bench bench-builder bench-edge bench-rules bench-engine clean apps chromium
+.PHONY: cache-tests conformance help build worker worker-probe demo test lint bench bench-builder bench-edge bench-rules bench-engine clean apps chromium
 
 help: ## This list.
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 20
@@ -123,6 +123,11 @@ test: lint target/worker/rimward.wasm target/worker-probe/rimward.wasm target/co
 	@# All of it at once: of a part, Cargo would compile much of the rest once more, with other features.
 	@RIMWARD_WORKER=$(CURDIR)/target/worker cargo build --quiet --locked --workspace --lib --bins --tests
 	@RIMWARD_WORKER=$(CURDIR)/target/worker cargo test --quiet --locked --workspace --no-fail-fast
+
+conformance: target/worker/rimward.wasm target/conformance/cases.json ## The public suite of cache tests, in memory and through `rimward serve`.
+	@echo "Running the public suite of cache tests"
+	@RIMWARD_WORKER=$(CURDIR)/target/worker cargo build --quiet --locked --workspace --lib --bins --tests
+	@RIMWARD_WORKER=$(CURDIR)/target/worker cargo test --quiet --locked --workspace --test it -- --nocapture conformance::
 
 lint: .tools/wasm-target ## Formatting, clippy for both targets, documentation.
 	@echo "Looking at format, lints and documentation"

@@ -3,6 +3,7 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
+use std::fmt::Write as _;
 
 use serde_json::Value;
 
@@ -93,8 +94,55 @@ fn judge_one(
     own[&case.id].clone()
 }
 
-/// How many of a kind passed, and how many there are.
-pub(crate) fn count(cases: &[Case], results: &BTreeMap<String, Result<(), Failure>>, kind: Kind) -> (usize, usize) {
-    let of_kind = || cases.iter().filter(|case| case.kind == kind);
-    (of_kind().filter(|case| results[&case.id].is_ok()).count(), of_kind().count())
+/// How the results stand against the list of exceptions.
+pub(crate) struct Verdict {
+    /// The counts and every exception that was made use of, for people.
+    pub(crate) report: String,
+    /// What fails without a reason, and what has a reason and passes.
+    pub(crate) unexpected: Vec<String>,
+}
+
+/// The suite's cases for RFC 9213, which are counted on their own.
+const TARGETED: &str = "cdn-cache-control";
+
+/// Compares results with exceptions, by id. What is merely good to know is counted and needs no reason.
+pub(crate) fn verdict(
+    cases: &[Case],
+    results: &BTreeMap<String, Result<(), Failure>>,
+    exceptions: &BTreeMap<String, String>,
+    unused: Unused,
+) -> Verdict {
+    let (mut report, mut unexpected) = (String::new(), Vec::new());
+    for (kind, name) in [(Kind::Required, "required"), (Kind::Optimal, "optimal"), (Kind::Check, "checks")] {
+        let count = |targeted: bool| {
+            let counted = cases.iter().filter(|case| case.kind == kind && (case.set == TARGETED) == targeted);
+            let (passed, failed): (Vec<_>, Vec<_>) = counted.partition(|case| results[&case.id].is_ok());
+            format!("{} of {}", passed.len(), passed.len() + failed.len())
+        };
+        writeln!(report, "{name}: {}, CDN-Cache-Control: {}", count(false), count(true)).expect("a string takes it");
+    }
+    for case in cases.iter().filter(|case| case.kind != Kind::Check) {
+        match (&results[&case.id], exceptions.get(&case.id)) {
+            (Err(failure), None) => unexpected.push(format!("{} of {}: {failure}", case.id, case.set)),
+            (Err(failure), Some(reason)) => {
+                writeln!(report, "  {}: {failure}\n    {reason}", case.id).expect("a string takes it");
+            }
+            (Ok(()), Some(_)) if unused == Unused::Wrong => unexpected.push(format!("{} passes", case.id)),
+            (Ok(()), _) => {}
+        }
+    }
+    if unused == Unused::Wrong {
+        let is_case = |id: &str| cases.iter().any(|case| case.id == id);
+        unexpected.extend(exceptions.keys().filter(|id| !is_case(id)).map(|id| format!("{id} is no case")));
+    }
+    Verdict { report, unexpected }
+}
+
+/// What an exception is that nothing needs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Unused {
+    /// A mistake in the list.
+    Wrong,
+    /// It is of another form of the suite.
+    Allowed,
 }
