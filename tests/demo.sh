@@ -5,6 +5,10 @@ cd "$(dirname "$0")/.."
 port="${PORT:-8787}"
 rimward=target/release/rimward
 
+# Whoever purges has to say it: another one for each run, unless you say which.
+RIMWARD_PURGE_SECRET="${RIMWARD_PURGE_SECRET:-$(od -An -N16 -tx1 /dev/urandom | tr -d ' \n')}"
+export RIMWARD_PURGE_SECRET
+
 echo "Making a release of tests/app"
 "$rimward" build
 
@@ -38,9 +42,12 @@ cat << END
   Its API          http://localhost:$port/api/products
   Health           http://localhost:$port/.rimward/health
 
-  What the cache did is in Cache-Status; ask twice, and again after ten seconds:
+  What the cache did is in Cache-Status, and in the last column of /status; ask twice, and again after ten seconds:
       curl -sD - -o /dev/null http://localhost:$port/api/products | grep -i cache-status
+  Purge what is tagged with a product, or with all of them, and ask again:
+      RIMWARD_PURGE_SECRET=$RIMWARD_PURGE_SECRET $rimward purge --to http://localhost:$port --tag products
   Stop the API, and the shop goes on with what the cache has:    kill $api
+  Start it again:                                                node tests/app/api.mjs --port 8790 &
   Ask for everything that visitors will ask for:                 $rimward warm --to http://localhost:$port
 
   Change something in tests/app/src, run \`npm run build\` there and \`$rimward build\` here: tabs that are open go on.

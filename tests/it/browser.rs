@@ -2,10 +2,13 @@
 
 use std::fs;
 use std::path::Path;
+use std::time::{SystemTime, UNIX_EPOCH};
 
 use serde_json::Value;
 
 use crate::chromium::{Chromium, Received};
+use crate::log::SECRET;
+use crate::purging::purge;
 use crate::site::{Api, Edge, Site};
 
 /// Opens the page with the app's own checks; all must pass, and nothing may go wrong beside them.
@@ -345,4 +348,79 @@ fn the_shop_goes_on_selling_while_its_api_is_down() {
     // What was never asked for nobody has.
     let missing = browser.evaluate("fetch('/api/products/lantern').then((answer) => answer.status)");
     assert_eq!(missing, 502);
+}
+
+/// In the page: asks for the products until the cache did something that fits; says when that was, in milliseconds of the
+/// clock, and what the cache did.
+fn ask_until(fits: &str) -> String {
+    format!(
+        "(async () => {{
+            for (;;) {{
+                const answer = await fetch('/api/products');
+                const said = answer.headers.get('cache-status');
+                if ({fits}.test(said)) return [Date.now(), said, answer.headers.get('cache-tag')];
+                await new Promise((again) => setTimeout(again, 20));
+            }}
+        }})()"
+    )
+}
+
+fn millis() -> u64 {
+    u64::try_from(SystemTime::now().duration_since(UNIX_EPOCH).expect("after 1970").as_millis()).expect("before 10000")
+}
+
+#[test]
+fn a_page_sees_hits_and_purges_by_tag_and_what_stands_in_for_an_api_that_is_gone() {
+    let api = Api::start();
+    let site = Site::new("/", Some(&api));
+    site.configure("cache = \"api\"\n[cache.api]\noverride_freshness = \"1h\"");
+    site.put("vite");
+    site.build();
+    let edge = site.serve_with(&[("RIMWARD_PURGE_SECRET", SECRET)]);
+    let purge = |arguments: &[&str]| {
+        let done = purge(site.path(), &edge.origin, arguments);
+        assert!(done.status.success(), "{}", String::from_utf8_lossy(&done.stderr));
+    };
+    let mut browser = Chromium::start();
+    browser.open(&edge.origin);
+    browser.wait_until("document.querySelector('[data-products=\"9\"]') !== null");
+    let hit = browser.evaluate(&ask_until("/; hit; ttl=3[0-9]{3}/"));
+    assert_eq!(hit[2], Value::Null, "tags stay at the edge");
+
+    // The list is not tagged with one product.
+    purge(&["--tag", "product-lantern", "--wait"]);
+    let said = browser.evaluate("fetch('/api/products').then((answer) => answer.headers.get('cache-status'))");
+    assert!(said.as_str().is_some_and(|said| said.contains("; hit")), "{said}");
+
+    browser.evaluate(&format!("window.seen = {}; true", ask_until("/; fwd=/")));
+    let begun = millis();
+    purge(&["--tag", "products"]);
+    let told = millis();
+    let seen = browser.evaluate("window.seen");
+    let at = seen[0].as_u64().expect("a time");
+    assert!(seen[1].as_str().is_some_and(|said| said.contains("; fwd=uri-miss; fwd-status=200")), "{seen}");
+    assert!(begun <= at && at <= told + 2000, "purged from {begun} to {told}, seen at {at}");
+    browser.evaluate(&ask_until("/; hit; ttl=3[0-9]{3}/"));
+
+    drop(api);
+    purge(&["--tag", "products", "--soft", "--wait"]);
+    browser.evaluate(&ask_until("/; hit; ttl=-[0-9]+; .*detail=stale-while-revalidate/"));
+    // Somebody who wants it anew gets it all the same: nobody has a newer one.
+    let said = browser.evaluate(
+        "fetch('/api/products', { headers: { 'cache-control': 'max-age=0' } }).then(async (answer) => \
+         [answer.status, answer.headers.get('cache-status'), (await answer.json()).length])",
+    );
+    assert_eq!((&said[0], &said[2]), (&200.into(), &9.into()), "{said}");
+    assert!(
+        said[1].as_str().is_some_and(|said| said.contains("; fwd=stale; ") && said.contains("detail=stale-if-error")),
+        "{said}"
+    );
+    browser.take_problems();
+    browser.open(&edge.origin);
+    browser.wait_until("document.querySelector('[data-products=\"9\"]') !== null");
+    assert_eq!(browser.take_problems(), Vec::<String>::new());
+
+    // A hard purge leaves nothing that could stand in.
+    purge(&["--tag", "products", "--wait"]);
+    assert_eq!(browser.evaluate("fetch('/api/products').then((answer) => answer.status)"), 502);
 }

@@ -19,7 +19,7 @@ use crate::site::{Edge, Site, rimward};
 use crate::zone::{self, Zone};
 
 /// Runs `rimward purge` in a folder.
-fn purge(folder: &Path, site: &str, arguments: &[&str]) -> Output {
+pub(crate) fn purge(folder: &Path, site: &str, arguments: &[&str]) -> Output {
     let mut command = rimward();
     command.args(["purge", "--to", site]).args(arguments).current_dir(folder);
     command.env("RIMWARD_PURGE_SECRET", SECRET).env_remove("RIMWARD_ENV").output().unwrap()
