@@ -1,7 +1,7 @@
 //! What to do with what arrived (RFC 9111 §4.3.3, §4.3.4, §3.4): keep it, keep what was stored under a new head, put parts
 //! together, pass it on, or serve what is stored after all.
 
-use http::header::RANGE;
+use http::header::{CONTENT_RANGE, RANGE};
 use http::{Method, StatusCode};
 
 use super::admit::{self, Arrival, Pass};
@@ -68,8 +68,12 @@ pub fn settle(
                 Err(_) => Settled::Pass(Pass::Method, Kept::Goes),
             }
         }
-        // RFC 9110 §15.3.7: a part that nobody asked for would pass for the whole.
-        (StatusCode::PARTIAL_CONTENT, _) if fetch.ask != Ask::AsAsked || !asked.headers.contains_key(RANGE) => {
+        // RFC 9110 §15.3.7: a part that nobody asked for would pass for the whole. Where the client asked for one, an origin
+        // that was asked for the whole may still mean well: what it sends is that part, and says which.
+        (StatusCode::PARTIAL_CONTENT, _)
+            if !asked.headers.contains_key(RANGE)
+                || fetch.ask != Ask::AsAsked && !arrival.headers.contains_key(CONTENT_RANGE) =>
+        {
             Settled::Senseless
         }
         _ => match admit::admit(asked, policy, key, arrival) {
