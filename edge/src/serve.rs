@@ -27,7 +27,7 @@ use self::ours::{Cause, health};
 use self::searches::Searches;
 use self::site::Site;
 use self::stock::Stock;
-use self::stores::Budget;
+use self::stores::{Budget, Forgets};
 use self::visit::Visit;
 use crate::answer::Answer;
 use crate::cache::Specs;
@@ -59,7 +59,7 @@ pub struct Isolate<P: Platform> {
     /// Since when the requests of a key do not wait for one another.
     alone: RefCell<Memory<Timestamp>>,
     /// How often something stored was thrown away.
-    forgets: Cell<u64>,
+    forgets: Forgets,
     /// Of bodies that are being read.
     recorded_bytes: Cell<u64>,
     counters: RefCell<Counters>,
@@ -91,7 +91,7 @@ impl<P: Platform> Default for Isolate<P> {
             seen: RefCell::new(Memory::new(KEYS_BYTES, KEYS_BYTES / 16)),
             flights: RefCell::default(),
             alone: RefCell::new(Memory::new(KEYS_BYTES, KEYS_BYTES / 16)),
-            forgets: Cell::default(),
+            forgets: Forgets::default(),
             recorded_bytes: Cell::default(),
             counters: RefCell::default(),
             telling: Cell::default(),

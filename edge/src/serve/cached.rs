@@ -139,10 +139,10 @@ where
             let Ok(body) = gathered else { return ours::error(visit, Cause::Unreachable) };
             let is_whole = visit.platform.length(&body).is_some_and(|length| stored.seal(length).is_ok());
             // Where another request changed something meanwhile, only the origin knows which of them was the last.
-            if is_whole && !stores.may_be_forgotten() {
+            if is_whole && !stores.may_be_forgotten(key.text()) {
                 let as_get = Asked { method: &Method::GET, content: cache::Content::None, ..*asked };
                 stores.keep(&key, &as_get, stored, body.clone(), received_at).await;
-                if stores.may_be_forgotten() {
+                if stores.may_be_forgotten(key.text()) {
                     stores.forget(key.text()).await;
                 }
             }

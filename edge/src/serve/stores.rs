@@ -2,9 +2,11 @@
 //! policies that say so the store of every location. What is in one and not in another is invisible but for speed.
 
 use std::cell::Cell;
+use std::hash::Hasher;
 use std::rc::Rc;
 use std::time::Duration;
 
+use rustc_hash::FxHasher;
 use serde::{Deserialize, Serialize};
 
 use super::Isolate;
@@ -51,7 +53,17 @@ pub(super) struct Stores<'world, P: Platform> {
     pub(super) site: &'world str,
     pub(super) policy: &'world CachePolicy,
     /// How often the isolate had thrown something away before, and what this request threw away besides.
-    forgets: Cell<u64>,
+    forgets: Forgets,
+}
+
+/// How often something was thrown away, by a digest of its URL: a change of one seldom counts as a change of another.
+pub(super) type Forgets = [Cell<u64>; 32];
+
+/// The place of a key, or of a variant's, in [`Forgets`]: that of its URL.
+fn slot(key: &str) -> usize {
+    let mut hasher = FxHasher::default();
+    hasher.write(key.split(' ').next().unwrap_or_default().as_bytes());
+    usize::try_from(hasher.finish() >> 59).unwrap_or_default()
 }
 
 impl<'world, P: Platform> Stores<'world, P> {
@@ -66,20 +78,20 @@ impl<'world, P: Platform> Stores<'world, P> {
     }
 
     /// The same as an earlier request saw them, when the isolate had thrown away so much.
-    pub(super) fn since(self, forgets: u64) -> Self {
-        self.forgets.set(forgets);
-        self
+    pub(super) fn since(self, forgets: Forgets) -> Self {
+        Stores { forgets, ..self }
     }
 
     /// How often something was thrown away, as far as the request knows.
-    pub(super) fn forgets(&self) -> u64 {
-        self.forgets.get()
+    pub(super) fn forgets(&self) -> Forgets {
+        self.forgets.clone()
     }
 
-    /// Whether others threw something away since: what was read, or came, before may be that. It answers this request, and no
-    /// later one.
-    pub(super) fn may_be_forgotten(&self) -> bool {
-        self.isolate.forgets.get() != self.forgets.get()
+    /// Whether others threw a key away since: what was read, or came, before is that. It answers this request, and no later
+    /// one.
+    pub(super) fn may_be_forgotten(&self, key: &str) -> bool {
+        let slot = slot(key);
+        self.isolate.forgets[slot] != self.forgets[slot]
     }
 }
 
@@ -121,7 +133,7 @@ impl<P: Platform> Stores<'_, P> {
         } else {
             let Some((envelope, body)) = self.read(store, key.text()).await? else { return Ok(false) };
             let Some(specs) = envelope.specs.map(Rc::new) else { return Ok(false) };
-            if !self.may_be_forgotten() {
+            if !self.may_be_forgotten(key.text()) {
                 self.remember_specs(key, &specs);
             }
             lookup.specs = Some(Rc::clone(&specs));
@@ -195,7 +207,7 @@ impl<P: Platform> Stores<'_, P> {
     }
 
     fn remember_read(&self, variant: &str, stored: Stored, body: P::Body) -> (String, Rc<Stock<P>>) {
-        if self.may_be_forgotten() {
+        if self.may_be_forgotten(variant) {
             return (variant.to_owned(), Rc::new(Stock::new(stored, Content::AtHand(body))));
         }
         self.remember(variant, stored, body)
@@ -252,11 +264,11 @@ impl<P: Platform> Stores<'_, P> {
         let of_key = (!has_spec).then(|| specs.clone());
         let retention = Duration::from_secs(stock.stored.retention_s(self.policy, now));
         let envelope = Envelope { specs: of_key, stored: Some(stock.stored.clone()) };
-        if self.may_be_forgotten() {
+        if self.may_be_forgotten(variant) {
             return;
         }
         self.write(Store::Everywhere, variant, &envelope, body.clone(), retention).await;
-        if self.may_be_forgotten() {
+        if self.may_be_forgotten(variant) {
             self.forget(key.text()).await;
         }
     }
@@ -296,6 +308,7 @@ impl<P: Platform> Stores<'_, P> {
 
     fn forget_here(&self, key: &str) {
         for forgets in [&self.isolate.forgets, &self.forgets] {
+            let forgets = &forgets[slot(key)];
             forgets.set(forgets.get() + 1);
         }
         self.isolate.specs.borrow_mut().remove(key);
