@@ -58,6 +58,8 @@ pub struct Isolate<P: Platform> {
     flights: RefCell<Flights<P>>,
     /// Since when the requests of a key do not wait for one another.
     alone: RefCell<Memory<Timestamp>>,
+    /// When something at a URL was changed, by an unsafe method.
+    changed: RefCell<Memory<Timestamp>>,
     /// How often something stored was thrown away.
     forgets: Forgets,
     /// Of bodies that are being read.
@@ -91,6 +93,7 @@ impl<P: Platform> Default for Isolate<P> {
             seen: RefCell::new(Memory::new(KEYS_BYTES, KEYS_BYTES / 16)),
             flights: RefCell::default(),
             alone: RefCell::new(Memory::new(KEYS_BYTES, KEYS_BYTES / 16)),
+            changed: RefCell::new(Memory::new(KEYS_BYTES, KEYS_BYTES / 16)),
             forgets: Forgets::default(),
             recorded_bytes: Cell::default(),
             counters: RefCell::default(),

@@ -310,3 +310,22 @@ fn tags_of_the_origin_stay_here() {
         assert_eq!(served.get(&format!("/api/{cache_control}")).field("x-tags"), "");
     }
 }
+
+#[test]
+fn what_was_changed_is_not_read_again_from_a_store_that_could_not_be_told() {
+    let served = cached(&json!({}));
+    served.world.pass(seconds(100));
+    let fresh = [("cache-control", "max-age=60")];
+    served.origin_says(200, &fresh, Some("old"));
+    served.get("/api/x");
+    let kept = served.world.stores.borrow().clone();
+    served.world.pass(seconds(1));
+    served.origin_says(204, &[], None);
+    served.ask(&Sent::new("DELETE", "/api/x"));
+    // A write that was under way ends after the store was told to forget.
+    served.world.stores.replace(kept);
+    served.origin_says(200, &fresh, Some("new"));
+    says(&served.get("/api/x"), 200, "new", "fwd=uri-miss; stored");
+    says(&served.get("/api/x"), 200, "new", "hit");
+    says(&elsewhere(&served).get("/api/x"), 200, "new", "hit");
+}

@@ -119,11 +119,11 @@ where
             let learned = stores.isolate.searches.borrow_mut().change(&url, visit.platform.now());
             if let Some((at, common)) = learned {
                 if let Some(key) = at {
-                    invalidate(stores, &key, way.route.shield).await;
+                    invalidate(stores, &key, way.route.shield, requested_at).await;
                 }
                 changed.urls.push(common);
             }
-            invalidate(stores, &Key::of_url(url), way.route.shield).await;
+            invalidate(stores, &Key::of_url(url), way.route.shield, requested_at).await;
             detail = "invalidated";
         }
         if way.route.invalidate == Invalidate::Everywhere {
@@ -157,8 +157,9 @@ where
     })
 }
 
-/// Throws away what is stored under a key, and what is on its way there.
-async fn invalidate<P: Platform>(stores: &Stores<'_, P>, key: &Key, shield: bool) {
+/// Throws away what is stored under a key, and what is on its way there, for a request of that time.
+async fn invalidate<P: Platform>(stores: &Stores<'_, P>, key: &Key, shield: bool, changed_at: Timestamp) {
+    stores.change(key.text(), changed_at);
     stores.isolate.flights.borrow_mut().outdate(key);
     if shield {
         let place = stores.place(key.text());

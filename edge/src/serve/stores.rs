@@ -59,10 +59,15 @@ pub(super) struct Stores<'world, P: Platform> {
 /// How often something was thrown away, by a digest of its URL: a change of one seldom counts as a change of another.
 pub(super) type Forgets = [Cell<u64>; 32];
 
+/// The URL of a key, or of a variant's.
+fn url_of(key: &str) -> &str {
+    key.split(' ').next().unwrap_or_default()
+}
+
 /// The place of a key, or of a variant's, in [`Forgets`]: that of its URL.
 fn slot(key: &str) -> usize {
     let mut hasher = FxHasher::default();
-    hasher.write(key.split(' ').next().unwrap_or_default().as_bytes());
+    hasher.write(url_of(key).as_bytes());
     usize::try_from(hasher.finish() >> 59).unwrap_or_default()
 }
 
@@ -163,6 +168,10 @@ impl<P: Platform> Stores<'_, P> {
         stored: Stored,
         body: P::Body,
     ) -> Option<(String, Rc<Stock<P>>)> {
+        let changed = self.isolate.changed.borrow().get(url_of(variant));
+        if changed.is_some_and(|changed| stored.requested_at < changed) {
+            return None;
+        }
         let found = if self.isolate.seen.borrow().get(variant).is_none() {
             self.isolate.seen.borrow_mut().insert(variant, (), 0);
             (variant.to_owned(), Rc::new(Stock::new(stored, Content::Streaming(Cell::new(Some(body))))))
@@ -288,6 +297,13 @@ impl<P: Platform> Stores<'_, P> {
             Ok(()) | Err(StoreError::Absent) => {}
             Err(error) => self.platform.log(&format!("could not keep `{key}` in {store:?}: {error}")),
         }
+    }
+
+    /// Notes that something at the URL of a key was changed by a request of that time. What was asked for before is of no use
+    /// any more where this isolate reads it from a store: a write may end after the store was told to forget, or the store may
+    /// not have been reached.
+    pub(super) fn change(&self, key: &str, at: Timestamp) {
+        self.isolate.changed.borrow_mut().insert(url_of(key), at, 0);
     }
 
     /// Forgets everything under a key, whatever its variants: their keys hold when their list was begun.
