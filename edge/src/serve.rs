@@ -27,7 +27,7 @@ use self::ours::{Cause, health};
 use self::searches::Searches;
 use self::site::Site;
 use self::stock::Stock;
-use self::stores::{Budget, Forgets};
+use self::stores::Budget;
 use self::visit::Visit;
 use crate::answer::Answer;
 use crate::cache::Specs;
@@ -61,7 +61,9 @@ pub struct Isolate<P: Platform> {
     /// When something at a URL was changed, by an unsafe method.
     changed: RefCell<Memory<Timestamp>>,
     /// How often something stored was thrown away.
-    forgets: Forgets,
+    forgets: Cell<u64>,
+    /// By URL, which of those was the last that it was thrown away by.
+    forgotten: RefCell<Memory<u64>>,
     /// Of bodies that are being read.
     recorded_bytes: Cell<u64>,
     counters: RefCell<Counters>,
@@ -94,7 +96,8 @@ impl<P: Platform> Default for Isolate<P> {
             flights: RefCell::default(),
             alone: RefCell::new(Memory::new(KEYS_BYTES, KEYS_BYTES / 16)),
             changed: RefCell::new(Memory::new(KEYS_BYTES, KEYS_BYTES / 16)),
-            forgets: Forgets::default(),
+            forgets: Cell::default(),
+            forgotten: RefCell::new(Memory::new(KEYS_BYTES, KEYS_BYTES / 16)),
             recorded_bytes: Cell::default(),
             counters: RefCell::default(),
             telling: Cell::default(),

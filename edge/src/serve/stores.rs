@@ -1,12 +1,10 @@
 //! Where stored responses are kept, one store behind the other: the isolate's memory, the data centre's cache, and for
 //! policies that say so the store of every location. What is in one and not in another is invisible but for speed.
 
-use std::cell::Cell;
-use std::hash::Hasher;
+use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 use std::time::Duration;
 
-use rustc_hash::FxHasher;
 use serde::{Deserialize, Serialize};
 
 use super::Isolate;
@@ -52,23 +50,17 @@ pub(super) struct Stores<'world, P: Platform> {
     /// `[site] name`: sites of one account share the data centre's cache.
     pub(super) site: &'world str,
     pub(super) policy: &'world CachePolicy,
-    /// How often the isolate had thrown something away before, and what this request threw away besides.
-    forgets: Forgets,
+    /// How often the isolate had thrown something away when the request began.
+    forgets: u64,
+    /// Which of what was thrown away later this request threw away itself.
+    own: RefCell<Vec<u64>>,
+    /// Another had thrown away, since this request began, what this one threw away too.
+    is_lost: Cell<bool>,
 }
-
-/// How often something was thrown away, by a digest of its URL: a change of one seldom counts as a change of another.
-pub(super) type Forgets = [Cell<u64>; 32];
 
 /// The URL of a key, or of a variant's.
 fn url_of(key: &str) -> &str {
     key.split(' ').next().unwrap_or_default()
-}
-
-/// The place of a key, or of a variant's, in [`Forgets`]: that of its URL.
-fn slot(key: &str) -> usize {
-    let mut hasher = FxHasher::default();
-    hasher.write(url_of(key).as_bytes());
-    usize::try_from(hasher.finish() >> 59).unwrap_or_default()
 }
 
 impl<'world, P: Platform> Stores<'world, P> {
@@ -79,24 +71,25 @@ impl<'world, P: Platform> Stores<'world, P> {
         site: &'world str,
         policy: &'world CachePolicy,
     ) -> Stores<'world, P> {
-        Stores { platform, isolate, site, policy, forgets: isolate.forgets.clone() }
+        let forgets = isolate.forgets.get();
+        Stores { platform, isolate, site, policy, forgets, own: RefCell::default(), is_lost: Cell::default() }
     }
 
     /// The same as an earlier request saw them, when the isolate had thrown away so much.
-    pub(super) fn since(self, forgets: Forgets) -> Self {
+    pub(super) fn since(self, forgets: u64) -> Self {
         Stores { forgets, ..self }
     }
 
-    /// How often something was thrown away, as far as the request knows.
-    pub(super) fn forgets(&self) -> Forgets {
-        self.forgets.clone()
+    /// How often the isolate had thrown something away when the request began.
+    pub(super) fn forgets(&self) -> u64 {
+        self.forgets
     }
 
     /// Whether others threw a key away since: what was read, or came, before is that. It answers this request, and no later
     /// one.
     pub(super) fn may_be_forgotten(&self, key: &str) -> bool {
-        let slot = slot(key);
-        self.isolate.forgets[slot] != self.forgets[slot]
+        let last = self.isolate.forgotten.borrow().get(url_of(key));
+        self.is_lost.get() || last.is_some_and(|last| last > self.forgets && !self.own.borrow().contains(&last))
     }
 }
 
@@ -168,10 +161,6 @@ impl<P: Platform> Stores<'_, P> {
         stored: Stored,
         body: P::Body,
     ) -> Option<(String, Rc<Stock<P>>)> {
-        let changed = self.isolate.changed.borrow().get(url_of(variant));
-        if changed.is_some_and(|changed| stored.requested_at < changed) {
-            return None;
-        }
         let found = if self.isolate.seen.borrow().get(variant).is_none() {
             self.isolate.seen.borrow_mut().insert(variant, (), 0);
             (variant.to_owned(), Rc::new(Stock::new(stored, Content::Streaming(Cell::new(Some(body))))))
@@ -201,10 +190,13 @@ impl<P: Platform> Stores<'_, P> {
     async fn read(&self, store: Store, key: &str) -> Result<Option<(Envelope, P::Body)>, StoreError> {
         let Some(kept) = self.platform.kept(store, &self.place(key)).await? else { return Ok(None) };
         let Kept { envelope, body, length } = kept;
-        // Of another version, or cut short: as if it were not there.
+        // Of another version, cut short, or from before a change: as if it were not there.
         let Ok(envelope) = serde_json::from_slice::<Envelope>(envelope.as_bytes()) else { return Ok(None) };
         let is_whole = |stored: &Stored| stored.announced() == Some(length);
-        let is_sound = envelope.stored.as_ref().is_none_or(|stored| stored.is_current() && is_whole(stored));
+        let changed = self.isolate.changed.borrow().get(url_of(key));
+        let is_after = |stored: &Stored| changed.is_none_or(|changed| stored.requested_at >= changed);
+        let is_sound =
+            envelope.stored.as_ref().is_none_or(|stored| stored.is_current() && is_whole(stored) && is_after(stored));
         Ok(is_sound.then_some((envelope, body)))
     }
 
@@ -323,10 +315,11 @@ impl<P: Platform> Stores<'_, P> {
     }
 
     fn forget_here(&self, key: &str) {
-        for forgets in [&self.isolate.forgets, &self.forgets] {
-            let forgets = &forgets[slot(key)];
-            forgets.set(forgets.get() + 1);
-        }
+        self.is_lost.set(self.may_be_forgotten(key));
+        let number = self.isolate.forgets.get() + 1;
+        self.isolate.forgets.set(number);
+        self.isolate.forgotten.borrow_mut().insert(url_of(key), number, 0);
+        self.own.borrow_mut().push(number);
         self.isolate.specs.borrow_mut().remove(key);
         self.isolate.stocks.borrow_mut().remove(key);
     }
