@@ -40,7 +40,7 @@ pub(super) fn minify(input: &Input<'_>) -> Result<Minified, Refusal> {
                 page.smaller.push_str(&content);
                 rest = after;
             }
-            _ => page.token(token, next),
+            _ => page.token(token),
         }
     }
     Ok(Minified { text: page.smaller, licences: page.licences, ..Minified::default() })
@@ -57,6 +57,8 @@ struct Page<'a> {
     licences: Vec<String>,
     /// Something was seen that only a body holds.
     in_body: bool,
+    /// White space that is written before what comes next, unless that ends the body.
+    parts: bool,
     /// Open elements but html, head and body.
     open: Vec<&'a str>,
     /// An end tag did not fit: from here on nobody knows what is inside what.
@@ -66,21 +68,31 @@ struct Page<'a> {
 impl<'a> Page<'a> {
     fn new(input: &'a Input<'a>) -> Page<'a> {
         let smaller = String::with_capacity(input.text.len());
-        Page { input, smaller, licences: Vec::new(), in_body: false, open: Vec::new(), lost: false }
+        Page { input, smaller, licences: Vec::new(), in_body: false, parts: false, open: Vec::new(), lost: false }
     }
 
-    fn token(&mut self, token: &Token, next: &[Token]) {
+    fn token(&mut self, token: &Token) {
         let text = &self.input.text[token.span()];
         match token {
             Token::Start(tag) => return self.start(tag),
             Token::End { name, .. } => self.leave(name),
             Token::Comment(_) if self.is_free() && !is_marker(text) => return,
-            Token::Text { .. } if self.is_free() && is_blank(text) => return self.blank(next),
+            Token::Text { .. } if self.is_free() && is_blank(text) => return self.parts |= self.in_body,
             Token::Text { kind: TextKind::Data, .. } if self.open.is_empty() && !is_blank(text) => self.in_body = true,
             Token::Other(_) => self.lost = true,
             _ => {}
         }
+        self.part(!matches!(token, Token::End { name, .. } if matches!(name.as_str(), "body" | "html")));
         self.smaller.push_str(text);
+    }
+
+    /// Writes the white space that stood before what is written now. Outside of the body's elements it is nothing in the
+    /// head; in the body it may part two words, but not at its beginning and its end.
+    fn part(&mut self, goes_on: bool) {
+        let parted = self.smaller.ends_with(|last: char| last.is_ascii_whitespace());
+        if std::mem::take(&mut self.parts) && goes_on && !parted {
+            self.smaller.push('\n');
+        }
     }
 
     /// Nothing is open that could be an app's root.
@@ -89,6 +101,7 @@ impl<'a> Page<'a> {
     }
 
     fn start(&mut self, tag: &Tag) {
+        self.part(true);
         self.tag(tag);
         let name = tag.name.as_str();
         self.in_body |= tag.foreign || !HEAD.contains(&name);
@@ -104,20 +117,6 @@ impl<'a> Page<'a> {
             self.lost |= !self.open.is_empty();
         } else if self.open.pop().is_none_or(|open| !open.eq_ignore_ascii_case(name)) {
             self.lost = true;
-        }
-    }
-
-    /// White space outside of the body's elements. In the head it is nothing; in the body it may part two words, but not at
-    /// its beginning and its end.
-    fn blank(&mut self, next: &[Token]) {
-        let ends = match next.first() {
-            None => true,
-            Some(Token::End { name, .. }) => matches!(name.as_str(), "body" | "html"),
-            Some(_) => false,
-        };
-        let parted = self.smaller.ends_with(|last: char| last.is_ascii_whitespace());
-        if self.in_body && !ends && !parted {
-            self.smaller.push('\n');
         }
     }
 
@@ -348,6 +347,13 @@ mod tests {
             let once = shrink(&source[..end]).text;
             assert_eq!(shrink(&once).text, once, "cut at {end}");
         }
+    }
+
+    #[test]
+    fn what_a_comment_parted_is_as_if_it_had_never_been_there() {
+        check("<body>a <!-- a b --></html>", "<body>a</html>");
+        check("<body>a <!-- a b --> b", "<body>a  b");
+        check("<body><p>a</p> <!-- a b --> <p>b</p>\n<!-- c d -->\n</body>", "<body><p>a</p>\n<p>b</p></body>");
     }
 
     #[test]
