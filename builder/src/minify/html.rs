@@ -351,7 +351,7 @@ mod tests {
 
     #[test]
     fn what_a_comment_parted_is_as_if_it_had_never_been_there() {
-        check("<body>a <!-- a b --></html>", "<body>a</html>");
+        check("<body><p>a</p> <!-- a b --></html>", "<body><p>a</p></html>");
         check("<body>a <!-- a b --> b", "<body>a  b");
         check("<body><p>a</p> <!-- a b --> <p>b</p>\n<!-- c d -->\n</body>", "<body><p>a</p>\n<p>b</p></body>");
     }
