@@ -76,7 +76,7 @@ impl<'a> Page<'a> {
         match token {
             Token::Start(tag) => return self.start(tag),
             Token::End { name, .. } => self.leave(name),
-            Token::Comment(_) if self.is_free() && !is_marker(text) => return,
+            Token::Comment(_) if self.is_free() && !is_marker(text) && !self.touches_text() => return,
             Token::Text { .. } if self.is_free() && is_blank(text) => return self.parts |= self.in_body,
             Token::Text { kind: TextKind::Data, .. } if self.open.is_empty() && !is_blank(text) => self.in_body = true,
             Token::Other(_) => self.lost = true,
@@ -93,6 +93,12 @@ impl<'a> Page<'a> {
         if std::mem::take(&mut self.parts) && goes_on && !parted {
             self.smaller.push('\n');
         }
+    }
+
+    /// Whether text stands right before this place. What follows would join it: `<` and `x` to a tag, `&am` and `p;` to a
+    /// character.
+    fn touches_text(&self) -> bool {
+        !self.parts && self.smaller.ends_with(|last: char| last != '>' && !last.is_ascii_whitespace())
     }
 
     /// Nothing is open that could be an app's root.
@@ -353,6 +359,9 @@ mod tests {
     fn what_a_comment_parted_is_as_if_it_had_never_been_there() {
         check("<body><p>a</p> <!-- a b --></html>", "<body><p>a</p></html>");
         check("<body>a <!-- a b --> b", "<body>a  b");
+        for kept in ["<<!-- a b -->x", "<body>a &am<!-- a b -->p;"] {
+            check(kept, kept);
+        }
         check("<body><p>a</p> <!-- a b --> <p>b</p>\n<!-- c d -->\n</body>", "<body><p>a</p>\n<p>b</p></body>");
     }
 
