@@ -502,6 +502,28 @@ fn a_purge_during_a_fetch_covers_what_it_brings() {
 }
 
 #[test]
+fn a_purge_that_becomes_known_before_a_validation_begins_covers_what_is_validated() {
+    let served = served();
+    origin_says(&served, "\"wrong\"", "wrong bytes");
+    served.get("/api/x");
+    served.world.pass(Duration::from_mins(1));
+    // Another isolate, which knows the log, and finds in the data centre's cache what it has to validate.
+    let other = neighbour(&served);
+    known(&other);
+    let (world, isolate) = (Rc::clone(&other.world), Rc::clone(&other.isolate));
+    let learns = move || {
+        let same = Served { world, isolate };
+        let place = purge(&same, &json!({ "purges": [{ "url": "/api/x" }] }))["sequence"].as_u64();
+        assert_eq!(Some(known(&same).0), place);
+    };
+    other.world.during_read.replace(Some(Box::new(learns)));
+    other.origin_says(304, &[("etag", "\"wrong\""), ("cache-control", "max-age=60")], None);
+    says(&other.get("/api/x"), "wrong bytes", "fwd=stale; fwd-status=304");
+    origin_says(&other, "\"wrong\"", "right bytes");
+    says(&other.get("/api/x"), "right bytes", "fwd=uri-miss; fwd-status=200");
+}
+
+#[test]
 fn a_purge_elsewhere_ends_hits_within_2_s() {
     let served = served();
     origin_says(&served, "\"a\"", "a");

@@ -11,7 +11,8 @@ use std::time::Duration;
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 use rimward::workerd::Config;
 use rimward_edge::config::{CachePolicy, Route, Settings, Timeout};
-use rimward_edge::platform::{FetchError, Inbound, Relayed, StoreError};
+use rimward_edge::control::message::Reply;
+use rimward_edge::platform::{FetchError, Inbound, Platform, Relayed, StoreError};
 use serde_json::{Value, json};
 
 use crate::log::with_a_second;
@@ -138,6 +139,46 @@ fn a_request_that_began_before_a_purge_that_is_known_here_is_not_joined() {
         with_another(&served, &[], &[("cache-control", "max-age=60")], theirs);
         assert_eq!(is_joined(&served.get(&format!("/api/{theirs}"))), expected, "{theirs} of {sequence}");
     }
+}
+
+#[test]
+fn what_another_isolate_knows_of_purges_says_nothing_of_what_is_held_here() {
+    let served = shielded(&json!({}));
+    served.world.log.replace(Some(rimward_edge::control::ledger::Ledger::open(Vec::new()).0));
+    served.world.pass(Duration::from_hours(500_000));
+    let fresh = [("cache-control", "max-age=60"), ("etag", "\"1\"")];
+    served.world.shield.replace(None);
+    served.origin_says(200, &fresh, Some("own"));
+    served.get("/api/x");
+    served.world.pass(Duration::from_secs(61));
+    // The view is renewed behind this answer, and a purge comes right after it.
+    served.origin_says(200, &fresh, Some(""));
+    served.get("/api/first");
+    let purge = json!({ "append": { "kind": { "purge": { "of": [{ "url": "https://shop.example/api/x" }] } } } });
+    let sequence = {
+        let mut log = served.world.log.borrow_mut();
+        match log.as_mut().unwrap().answer(serde_json::from_value(purge).unwrap(), served.world.now()) {
+            Reply::Appended(appended) => appended.sequence.number(),
+            other => panic!("{other:?}"),
+        }
+    };
+    // The other isolate knows that purge: what it validates is younger, and has the same validator.
+    served.world.shield.replace(Some(Rc::new(move |_, _| {
+        Ok(Ok(Relayed::Joined {
+            inbound: Inbound { status: StatusCode::NOT_MODIFIED, headers: fields(&fresh), body: None },
+            asked: HeaderMap::new(),
+            sequence,
+            sent_ago: Duration::ZERO,
+            came_ago: Duration::ZERO,
+        }))
+    })));
+    let seen = served.get("/api/x");
+    assert!(seen.field("cache-status").starts_with("rimward; fwd=stale; fwd-status=304; ttl=60; stored; collapsed"));
+    served.world.shield.replace(None);
+    served.world.pass(Duration::from_secs(2));
+    served.origin_says(200, &fresh, Some("as it is"));
+    let seen = served.get("/api/x");
+    assert_eq!(seen.text(), "as it is", "{}", seen.field("cache-status"));
 }
 
 #[test]

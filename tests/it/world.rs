@@ -59,6 +59,8 @@ pub(crate) struct World {
     pub(crate) log: RefCell<Option<Ledger>>,
     /// Happens while the next request is at an origin.
     pub(crate) during_fetch: RefCell<Option<Box<dyn FnOnce()>>>,
+    /// Happens while the next body is read from a store.
+    pub(crate) during_read: RefCell<Option<Box<dyn FnOnce()>>>,
     /// How long the control log takes.
     pub(crate) log_takes: Cell<Duration>,
     /// Every command that reached the control log, in order.
@@ -240,6 +242,9 @@ impl Platform for World {
     }
 
     async fn gather(&self, body: Bytes, _: u64) -> Result<Bytes, FetchError> {
+        if let Some(happens) = self.during_read.take() {
+            happens();
+        }
         Ok(body)
     }
 

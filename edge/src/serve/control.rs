@@ -48,14 +48,17 @@ pub(super) struct Lease {
 #[derive(Debug, Clone)]
 pub(super) struct Known {
     lease: Rc<Lease>,
+    /// The head of the log when this was asked for.
+    head: Sequence,
     certainty: Certainty,
     check: PurgeCheck,
 }
 
 impl Known {
-    /// The head of the log: what a fetch that begins now carries.
+    /// What a fetch carries that follows: the head of the log when what is stored was looked at. While its body is read, or a
+    /// store is asked, the view may learn of a purge: a 304 would carry what that covers past it.
     pub(super) fn sequence(&self) -> Sequence {
-        self.lease.view.borrow().head()
+        self.head
     }
 
     /// What the log says of a stored response as the answer for `url` (as keys spell it). A purge may name that, or the URL
@@ -105,7 +108,7 @@ where
         PurgeCheck::Lease => lease.view.borrow().certainty(after),
         PurgeCheck::Strict => lease.view.borrow().certainty_since(now, after),
     };
-    Known { lease: Rc::clone(lease), certainty, check }
+    Known { lease: Rc::clone(lease), head: head(visit), certainty, check }
 }
 
 /// What is known for a fetch of something that is not stored: any view will do. An older one makes the fetch seem older than
@@ -125,7 +128,7 @@ where
         renew_off_path(visit, now);
     }
     let certainty = lease.view.borrow().certainty(now);
-    Known { lease: Rc::clone(lease), certainty, check: PurgeCheck::Lease }
+    Known { lease: Rc::clone(lease), head: head(visit), certainty, check: PurgeCheck::Lease }
 }
 
 /// The head of the log, as far as anybody has asked for it.

@@ -261,7 +261,9 @@ impl<P: Platform + 'static> Crew<P> {
             };
             let Came { inbound, joined, requested_at, received_at, sequence } = came;
             let status = inbound.status;
-            let arrival = Arrival { status, headers: &inbound.headers, requested_at, received_at, sequence };
+            // Of what is held only this isolate knows against which purges it was checked.
+            let checked = stock.as_ref().map_or(sequence, |_| self.sequence);
+            let arrival = Arrival { status, headers: &inbound.headers, requested_at, received_at, sequence: checked };
             let asked = self.asked(joined.as_ref().unwrap_or(question));
             let held = stock.as_ref().map(|(_, stock)| &stock.stored);
             let settled = settle(&asked, &self.policy, &self.key, &fetch, held, &arrival);
