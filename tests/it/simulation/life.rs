@@ -11,10 +11,10 @@ use serde_json::{Value, json};
 use super::client::{Asking, Seen};
 use super::clockwork::{Clockwork, Event, Millis};
 use super::oracle::{Oracle, SKEW};
-use super::origin::{ORIGIN, Origin};
+use super::origin::{ORIGIN, Origin, Said};
 use super::platform::{DataCentre, Edge, Log, Place, World};
 use super::random::Random;
-use super::rules::{POLICIES, Policy, RULES};
+use super::rules::{POLICIES, Policy, RULES, Varies};
 use super::weather::Weather;
 use crate::world::{Folder, settings, site};
 
@@ -324,23 +324,39 @@ impl Life {
         }
         let purged_at = clock.now();
         clock.pause(2 * SKEW + 1).await;
-        let mut paths = self.paths.clone();
-        paths.dedup();
-        for (place, path) in places.iter().flat_map(|place| paths.iter().map(move |path| (place, path))) {
+        // What an isolate has certainly kept of each path, and what the cache of a data centre has.
+        let mut in_memory: HashMap<(u64, &str), Rc<Said>> = HashMap::new();
+        let mut in_cache: HashMap<(usize, &str), Option<Rc<Said>>> = HashMap::new();
+        let new = (0..self.world.centres.len()).map(|centre| self.place(centre));
+        let places = places.into_iter().map(|place| (place, false)).chain(new.map(|place| (place, true)));
+        for (place, is_new) in places {
             // What is fetched while little is known of the log seems older than it is: that costs one more fetch.
-            for turn in 0..3 {
+            let mut knows_the_log = false;
+            for path in self.paths.iter().flat_map(|path| [path.as_str(); 3]) {
                 let asking = Asking::new(self.next(), "GET", path, clock.now());
                 let number = asking.number;
-                let (seen, _, is_whole) = self.alone(place, asking).await;
+                let (seen, _, is_whole) = self.alone(&place, asking).await;
                 let said = seen.number("x-answer").and_then(|number| origin.said(number));
                 let Some(said) = said.filter(|said| is_whole && said.asked_at >= purged_at) else {
                     oracle.wrong(format!("request {number}: {} while everything works", seen.status));
                     return;
                 };
                 let is_hit = seen.cache_status().starts_with("rimward; hit");
-                if turn == 2 && !is_hit && said.is_shareable(Policy::of(path)) {
+                let (by_isolate, by_centre) = ((place.number, path), (place.centre, path));
+                let cached = in_cache.get(&by_centre).and_then(Option::as_ref).filter(|_| is_new);
+                let kept = in_memory.get(&by_isolate).or(cached);
+                if !is_hit && kept.is_some_and(|said| said.is_reusable(Policy::of(path), seen.at)) {
                     oracle.wrong(format!("request {number}: `{}` of what was just kept", seen.cache_status()));
                 }
+                if !is_hit {
+                    // A list of variants that an isolate knows already it does not write again.
+                    let is_found = knows_the_log && said.rule.varies == Varies::Not;
+                    in_cache.insert(by_centre, is_found.then(|| Rc::clone(&said)));
+                }
+                if is_hit || knows_the_log {
+                    in_memory.insert(by_isolate, said);
+                }
+                knows_the_log = true;
                 clock.pause(100).await;
             }
         }

@@ -415,10 +415,15 @@ impl Case<'_> {
 }
 
 impl Said {
-    /// Whether others may have it at once: an answer that is worth keeping.
-    pub(super) fn is_shareable(&self, policy: &Policy) -> bool {
-        let freshness = policy.freshness(self.rule, &self.about, self.status, 0);
-        let is_lasting = self.rule.lifetime.is_some() && freshness.lifetime >= self.rule.age + 4;
-        self.rule.who != For::Asker && is_lasting && freshness.reuse != Use::Validated
+    /// Whether others must get it, from a data centre that has it, at that moment.
+    pub(super) fn is_reusable(&self, policy: &Policy, moment: Millis) -> bool {
+        let Some(Freshness { lifetime, reuse, .. }) = policy.certain_freshness(self.rule, &self.about, self.status)
+        else {
+            return false;
+        };
+        let age = moment.saturating_sub(self.made_at) + self.rule.age * 1000;
+        // The origin says in whole seconds when it was.
+        let is_fresh = age + SKEW + 1_000 < lifetime * 1000;
+        self.rule.who != For::Asker && reuse != Use::Validated && is_fresh
     }
 }

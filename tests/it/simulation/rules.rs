@@ -319,6 +319,12 @@ impl Policy {
         about.user.is_some() || about.by_authorization || about.is_tracked && !self.ignores_tracking
     }
 
+    /// The same where it does not depend on what a cache may guess.
+    pub(super) fn certain_freshness(&self, rule: &Rule, about: &About, status: u16) -> Option<Freshness> {
+        let is_guessed = rule.lifetime.is_none() && self.in_place.is_none() && self.default == 0;
+        (!is_guessed).then(|| self.freshness(rule, about, status, 0))
+    }
+
     /// Of an answer to `about` whose state was `unchanged_for` so many seconds.
     pub(super) fn freshness(&self, rule: &Rule, about: &About, status: u16, unchanged_for: u64) -> Freshness {
         let is_ours = !self.is_personal(about) && !rule.sets_cookie;
