@@ -206,13 +206,13 @@ impl Seen {
             }
             Body::Slice(body, range) => {
                 let (bytes, is_whole) = world.drain(body).await;
-                cut(&bytes, &range).map_or((Vec::new(), false), |cut| (cut, is_whole))
+                cut(world, &bytes, &range, is_whole).map_or((Vec::new(), false), |cut| (cut, is_whole))
             }
             Body::Slices(body, parts, end) => {
                 let (bytes, is_whole) = world.drain(body).await;
                 let mut all = Vec::new();
                 for (head, range) in parts {
-                    let Some(part) = cut(&bytes, &range) else { return (all, false) };
+                    let Some(part) = cut(world, &bytes, &range, is_whole) else { return (all, false) };
                     all.extend(head.into_bytes());
                     all.extend(part);
                 }
@@ -223,8 +223,12 @@ impl Seen {
     }
 }
 
-/// A stream that ends before a range does breaks off.
-fn cut(bytes: &Rc<[u8]>, range: &Range<u64>) -> Option<Vec<u8>> {
-    let range = usize::try_from(range.start).ok()?..usize::try_from(range.end).ok()?;
-    Some(bytes.get(range)?.to_vec())
+/// A stream that ends before a range does breaks off; what is all there has the part that its head says.
+fn cut(world: &World, bytes: &Rc<[u8]>, range: &Range<u64>, is_whole: bool) -> Option<Vec<u8>> {
+    let place = usize::try_from(range.start).ok()?..usize::try_from(range.end).ok()?;
+    let part = bytes.get(place);
+    if part.is_none() && is_whole {
+        world.oracle.wrong(format!("{range:?} of {} bytes", bytes.len()));
+    }
+    Some(part?.to_vec())
 }

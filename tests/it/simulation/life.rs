@@ -22,6 +22,8 @@ use crate::world::{Folder, settings, site};
 const AFTERWARDS: Millis = 30_000;
 /// Requests under way at once.
 const CLIENTS: usize = 60;
+/// A request takes no longer while everything works: nothing that it waits for does.
+const AT_ONCE: Millis = 200;
 /// For so long after an answer that could not be shared, requests of its key go alone.
 const ALONE: Millis = 121_000;
 
@@ -333,7 +335,8 @@ impl Life {
             // What is fetched while little is known of the log seems older than it is: that costs one more fetch.
             let mut knows_the_log = false;
             for path in self.paths.iter().flat_map(|path| [path.as_str(); 3]) {
-                let asking = Asking::new(self.next(), "GET", path, clock.now());
+                let began_at = clock.now();
+                let asking = Asking::new(self.next(), "GET", path, began_at);
                 let number = asking.number;
                 let (seen, _, is_whole) = self.alone(&place, asking).await;
                 let said = seen.number("x-answer").and_then(|number| origin.said(number));
@@ -341,6 +344,10 @@ impl Life {
                     oracle.wrong(format!("request {number}: {} while everything works", seen.status));
                     return;
                 };
+                let waited = seen.at - began_at;
+                if waited > AT_ONCE {
+                    oracle.wrong(format!("request {number} waited {waited} ms while everything works"));
+                }
                 let is_hit = seen.cache_status().starts_with("rimward; hit");
                 let (by_isolate, by_centre) = ((place.number, path), (place.centre, path));
                 let cached = in_cache.get(&by_centre).and_then(Option::as_ref).filter(|_| is_new);
@@ -353,7 +360,8 @@ impl Life {
                     let is_found = knows_the_log && said.rule.varies == Varies::Not;
                     in_cache.insert(by_centre, is_found.then(|| Rc::clone(&said)));
                 }
-                if is_hit || knows_the_log {
+                // Of several variants that would do, memory may have another one than the cache.
+                if !is_hit && knows_the_log || is_hit && said.rule.varies == Varies::Not {
                     in_memory.insert(by_isolate, said);
                 }
                 knows_the_log = true;

@@ -18,8 +18,14 @@ pub(super) const SKEW: Millis = 1_000;
 const SEEN_WITHIN: Millis = 2_000;
 /// What a 304 says is kept before it is known to those who wait: a few writes, each as slow as a store may be.
 const KEPT_WITHIN: Millis = 1_000;
-/// No request waits longer for the head of its answer.
-const PATIENCE: Millis = 20_000;
+/// Whoever waits for others twice, for an origin then, and for the log and stores in between, has the head of an answer by now.
+const PATIENCE: Millis = 8_000;
+/// Whoever purges waits for the log.
+const PATIENCE_WITH_THE_LOG: Millis = 11_000;
+/// What is to be kept of the answer to a POST is there before it is passed on: its body may take its time.
+const PATIENCE_WITH_A_BODY: Millis = 45_000;
+/// The platform goes on for so long with what a request leaves behind: nobody who comes later waits for that.
+const LEFT_BEHIND: Millis = 30_000;
 
 /// What is known besides what the origin said.
 #[derive(Default)]
@@ -52,6 +58,15 @@ struct Case<'world> {
 
 type Verdict = Result<(), String>;
 
+/// How long a request may wait for the head of its answer.
+fn patience(asking: &Asking) -> Millis {
+    match asking.method.as_str() {
+        _ if asking.path.starts_with("/.rimward") => PATIENCE_WITH_THE_LOG,
+        "POST" => PATIENCE_WITH_A_BODY,
+        _ => PATIENCE,
+    }
+}
+
 fn hold(holds: bool, otherwise: impl FnOnce() -> String) -> Verdict {
     if holds { Ok(()) } else { Err(otherwise()) }
 }
@@ -78,8 +93,7 @@ impl Oracle {
     pub(super) fn judge(&self, world: &World, asking: &Asking, seen: &Seen, place: &Place) {
         self.judged.set(self.judged.get() + 1);
         let waited = seen.at - asking.began_at;
-        // What is to be kept of the answer to a POST is there before it is passed on.
-        if waited > PATIENCE && asking.method != "POST" {
+        if waited > patience(asking) {
             self.wrong(format!("request {} waited {waited} ms for its answer", asking.number));
         }
         let Some(last) = seen.number("x-answer").and_then(|number| world.origin.said(number)) else {
@@ -192,6 +206,7 @@ impl Case<'_> {
         self.is_for_this_client()?;
         self.is_the_right_variant()?;
         self.is_what_was_said()?;
+        self.is_on_its_way()?;
         self.is_fresh_enough()?;
         self.suits_the_client()?;
         self.is_not_purged(&oracle.purges.borrow())?;
@@ -274,6 +289,13 @@ impl Case<'_> {
         hold(!is_whole || length.is_none_or(|length| length == bytes.body.len() as u64), || {
             format!("it says that it has {length:?} bytes")
         })
+    }
+
+    /// Whoever waits for another's answer waits for what still comes.
+    fn is_on_its_way(&self) -> Verdict {
+        let waits = self.status.contains("; collapsed");
+        let came_after = self.asking.began_at.saturating_sub(self.last.asked_at);
+        hold(!waits || came_after < LEFT_BEHIND, || format!("it waited for what was asked {came_after} ms before"))
     }
 
     fn is_fresh_enough(&self) -> Verdict {
