@@ -329,3 +329,25 @@ fn what_was_changed_is_not_read_again_from_a_store_that_could_not_be_told() {
     says(&served.get("/api/x"), 200, "new", "hit");
     says(&elsewhere(&served).get("/api/x"), 200, "new", "hit");
 }
+
+#[test]
+fn a_variant_that_was_changed_is_not_found_again_by_a_list_that_another_isolate_kept() {
+    let served = cached(&json!({}));
+    served.world.pass(seconds(100));
+    let fresh = [("cache-control", "max-age=60"), ("vary", "x")];
+    let ask = |x: &str| served.ask(&get("/api/x").with("x", x));
+    served.origin_says(200, &fresh, Some("old 1"));
+    ask("1");
+    says(&ask("1"), 200, "old 1", "hit");
+    let kept = served.world.stores.borrow().clone();
+    served.world.pass(seconds(1));
+    served.origin_says(204, &[], None);
+    served.ask(&Sent::new("DELETE", "/api/x"));
+    served.world.stores.replace(kept);
+    for x in ["2", "1"] {
+        let new = format!("new {x}");
+        served.origin_says(200, &fresh, Some(&new));
+        says(&ask(x), 200, &new, "stored");
+        says(&ask(x), 200, &new, "hit");
+    }
+}

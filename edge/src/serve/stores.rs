@@ -99,7 +99,9 @@ impl<P: Platform> Stores<'_, P> {
         let mut lookup = Lookup { specs: self.isolate.specs.borrow().get(key.text()), found: None, trouble: None };
         if let Some(specs) = &lookup.specs {
             for variant in specs.candidates(key, asked, self.policy) {
-                if let Some(stock) = self.isolate.stocks.borrow().get(&variant) {
+                // Variants stay where only their list was thrown away, and another isolate may have kept that.
+                let stock = self.isolate.stocks.borrow().get(&variant);
+                if let Some(stock) = stock.filter(|stock| self.is_after_changes(&variant, &stock.stored)) {
                     lookup.found = Some((variant, stock));
                     return lookup;
                 }
@@ -193,11 +195,17 @@ impl<P: Platform> Stores<'_, P> {
         // Of another version, cut short, or from before a change: as if it were not there.
         let Ok(envelope) = serde_json::from_slice::<Envelope>(envelope.as_bytes()) else { return Ok(None) };
         let is_whole = |stored: &Stored| stored.announced() == Some(length);
-        let changed = self.isolate.changed.borrow().get(url_of(key));
-        let is_after = |stored: &Stored| changed.is_none_or(|changed| stored.requested_at >= changed);
-        let is_sound =
-            envelope.stored.as_ref().is_none_or(|stored| stored.is_current() && is_whole(stored) && is_after(stored));
+        let is_sound = envelope
+            .stored
+            .as_ref()
+            .is_none_or(|stored| stored.is_current() && is_whole(stored) && self.is_after_changes(key, stored));
         Ok(is_sound.then_some((envelope, body)))
+    }
+
+    /// Whether a response was asked for after whatever this isolate saw change at its URL.
+    fn is_after_changes(&self, key: &str, stored: &Stored) -> bool {
+        let changed = self.isolate.changed.borrow().get(url_of(key));
+        changed.is_none_or(|changed| stored.requested_at >= changed)
     }
 
     fn remember(&self, variant: &str, stored: Stored, body: P::Body) -> (String, Rc<Stock<P>>) {
