@@ -22,6 +22,13 @@ use crate::world::{Folder, settings, site};
 const AFTERWARDS: Millis = 30_000;
 /// Requests under way at once.
 const CLIENTS: usize = 60;
+/// From this seed on bodies take long, clients go before they end, and nothing happens for a while: what requests leave
+/// behind matters.
+pub(super) const FIRST_SLOW: u64 = 10_000;
+const SLOW_BODIES: Millis = 45_000;
+/// Requests, many at once, changes, purges, isolates, weather, clients that go, two lengths of silence, losses.
+const STORMY: [u64; 10] = [800, 40, 70, 25, 15, 25, 10, 3, 1, 2];
+const SLOW: [u64; 10] = [500, 40, 20, 5, 3, 15, 60, 40, 0, 1];
 /// A request takes no longer while everything works: nothing that it waits for does.
 const AT_ONCE: Millis = 200;
 /// For so long after an answer that could not be shared, requests of its key go alone.
@@ -48,6 +55,8 @@ struct Life {
     requests: Cell<u64>,
     isolates: Cell<u64>,
     is_calm: Cell<bool>,
+    /// How often each kind of thing happens.
+    weights: [u64; 10],
 }
 
 /// Lives one seed for so many steps, and then until everything works again.
@@ -90,6 +99,10 @@ impl Life {
     fn begin(seed: u64, is_traced: bool) -> Rc<Life> {
         let random = Random::new(seed);
         let weather = Weather::default();
+        let is_slow = seed >= FIRST_SLOW;
+        if is_slow {
+            weather.bodies_slow_when_clear.set(SLOW_BODIES);
+        }
         weather.clear_up();
         // Either clocks agree, or the data centre's cache keeps its times: a snapshot of the log is trusted by one of them.
         weather.stores_keep_too_long.set(random.chance(300));
@@ -124,6 +137,7 @@ impl Life {
             requests: Cell::new(0),
             isolates: Cell::new(0),
             is_calm: Cell::new(false),
+            weights: if is_slow { SLOW } else { STORMY },
             world: Rc::clone(&world),
         };
         let neighbours = if random.chance(400) { 1 } else { 2 + random.below(2) };
@@ -160,7 +174,7 @@ impl Life {
             if self.is_calm.get() {
                 return;
             }
-            match random.weighed(&[800, 40, 70, 25, 15, 25, 10, 3, 1, 2]) {
+            match random.weighed(&self.weights) {
                 0 => self.request(),
                 1 => {
                     for _ in 0..random.below(12) {
@@ -311,6 +325,7 @@ impl Life {
     /// Everything works again, some time after the weather did.
     async fn recover(self: Rc<Self>) {
         let World { clock, weather, oracle, origin, .. } = &*self.world;
+        weather.bodies_slow_when_clear.set(0);
         weather.clear_up();
         self.world.trace(|| "the weather clears up for good".to_owned());
         clock.pause(2 * ALONE).await;

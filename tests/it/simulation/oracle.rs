@@ -16,8 +16,8 @@ use super::rules::{For, Freshness, Policy, Rule, Use};
 pub(super) const SKEW: Millis = 1_000;
 /// A purge is seen everywhere within this time.
 const SEEN_WITHIN: Millis = 2_000;
-/// What a 304 says is kept before it is known to those who wait: a few writes, each as slow as a store may be.
-const KEPT_WITHIN: Millis = 1_000;
+/// What a 304 says is kept before it is known to those who wait: two writes, each as slow as a store may be.
+const KEPT_WITHIN: Millis = 600;
 /// Whoever waits for others twice, for an origin then, and for the log and stores in between, has the head of an answer by now.
 const PATIENCE: Millis = 8_000;
 /// Whoever purges waits for the log.
@@ -34,12 +34,19 @@ pub(super) struct Oracle {
     purges: RefCell<Vec<Purged>>,
     /// The last tag that somebody saw at a path.
     tags: RefCell<HashMap<String, String>>,
-    /// What an unsafe method changed, by whoever asked through one isolate: URL, when the origin did, when the answer was
-    /// there.
-    changed_here: RefCell<Vec<(u64, String, Millis, Millis)>>,
+    /// What unsafe methods changed.
+    changed_here: RefCell<Vec<Changed>>,
     pub(super) judged: Cell<u64>,
     pub(super) hits: Cell<u64>,
     pub(super) by_detail: RefCell<HashMap<String, u64>>,
+}
+
+/// An unsafe method was answered.
+struct Changed {
+    /// The isolate that saw it.
+    isolate: u64,
+    said: Rc<Said>,
+    seen_at: Millis,
 }
 
 /// One answer, as it is judged.
@@ -156,8 +163,7 @@ impl Oracle {
         let is_unsafe = matches!(asking.method.as_str(), "POST" | "DELETE");
         let Some(said) = seen.number("x-answer").and_then(|number| world.origin.said(number)) else { return };
         if is_unsafe && (200..400).contains(&seen.status) {
-            let url = key_of(&asking.path, asking.query);
-            self.changed_here.borrow_mut().push((place.number, url, said.made_at, seen.at));
+            self.changed_here.borrow_mut().push(Changed { isolate: place.number, said, seen_at: seen.at });
         }
     }
 
@@ -323,7 +329,8 @@ impl Case<'_> {
             "it is not to be used without asking".to_owned()
         })?;
         // Who waits for another's answer gets it even if it expires on its way.
-        let was_waiting = last.landed_at.get().saturating_add(KEPT_WITHIN) >= asking.began_at;
+        let kept_within = if last.is_head { KEPT_WITHIN } else { 0 };
+        let was_waiting = last.landed_at.get().saturating_add(kept_within) >= asking.began_at;
         if self.is_shared() && reuse == Use::Normal && was_waiting {
             return Ok(());
         }
@@ -384,17 +391,22 @@ impl Case<'_> {
         Ok(())
     }
 
-    fn is_not_changed(&self, changed: &[(u64, String, Millis, Millis)]) -> Verdict {
+    fn is_not_changed(&self, changed: &[Changed]) -> Verdict {
         let last = &self.last;
-        let since = changed.iter().find(|(isolate, url, made_at, seen_at)| {
-            *isolate == self.place.number
-                && last.isolate == self.place.number
-                && *url == last.url
-                && last.made_at < *made_at
-                && *seen_at < self.asking.began_at
+        let is_of_this_isolate = last.isolate == self.place.number;
+        let is_older = |change: &&Changed| {
+            // Whatever store has it: this isolate reads nothing that was asked for before. Clocks of others differ.
+            let asked_at = if is_of_this_isolate { last.asked_at } else { last.asked_at + SKEW };
+            let asked_before = asked_at < change.said.asked_at;
+            // What was on its way at the same time is thrown away; another isolate may find it before it is.
+            let made_before = is_of_this_isolate && last.made_at < change.said.made_at;
+            asked_before || made_before && !self.world.centres_have_neighbours.get()
+        };
+        let mut here = changed.iter().filter(|change| {
+            change.isolate == self.place.number && change.said.url == last.url && change.seen_at < self.asking.began_at
         });
-        let is_excused = self.world.centres_have_neighbours.get();
-        hold(since.is_none() || is_excused, || "it was said before something changed there".to_owned())
+        let since = here.find(is_older);
+        hold(since.is_none(), || "it was said before something changed there".to_owned())
     }
 
     /// Whether a purge names what is served.

@@ -20,6 +20,8 @@ pub(super) struct Weather {
     pub(super) origin_slow: Cell<Millis>,
     /// Longest time for a body.
     pub(super) bodies_slow: Cell<Millis>,
+    /// The same while nothing goes wrong, if that is long.
+    pub(super) bodies_slow_when_clear: Cell<Millis>,
     pub(super) stores_fail: Cell<u64>,
     pub(super) stores_forget: Cell<u64>,
     pub(super) stored_bodies_break: Cell<u64>,
@@ -42,7 +44,7 @@ impl Weather {
             (&self.bodies_break, 0),
             (&self.origin_senseless, 0),
             (&self.origin_slow, 10),
-            (&self.bodies_slow, 10),
+            (&self.bodies_slow, self.bodies_slow_when_clear.get().max(10)),
             (&self.stores_fail, 0),
             (&self.stores_forget, 0),
             (&self.stored_bodies_break, 0),
