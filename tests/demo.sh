@@ -48,6 +48,8 @@ cat << END
       RIMWARD_PURGE_SECRET=$RIMWARD_PURGE_SECRET $rimward purge --to http://localhost:$port --tag products
   Stop the API, and the shop goes on with what the cache has:    kill $api
   Start it again:                                                node tests/app/api.mjs --port 8790 &
+  Guess the password eleven times; the last try is refused, and told when to come back:
+      for try in 1 2 3 4 5 6 7 8 9 10 11; do curl -s -o /dev/null -w '%{http_code} %header{ratelimit}\n' -d '{"password":"x"}' http://localhost:$port/api/login; done
   Ask for everything that visitors will ask for:                 $rimward warm --to http://localhost:$port
 
   Change something in tests/app/src, run \`npm run build\` there and \`$rimward build\` here: tabs that are open go on.

@@ -14,6 +14,7 @@ mod published;
 mod runtime;
 
 mod cache;
+mod limits;
 mod load;
 
 use std::fmt::Write;
@@ -74,9 +75,10 @@ fn main() -> Result<(), String> {
     }
     drop(subjects);
     let hits = cache::measure(rounds)?;
+    let limits = limits::measure(rounds)?;
     eprintln!("start-up: {STARTS} times");
     let start_up = start_up(folder.path())?;
-    let result = json!({ "cases": cases, "hits": hits, "start_up": start_up, "wasm": wasm_size()? });
+    let result = json!({ "cases": cases, "hits": hits, "limits": limits, "start_up": start_up, "wasm": wasm_size()? });
     eprint!("{}", table(&result));
     println!("{result:#}");
     Ok(())
@@ -243,6 +245,7 @@ fn table(result: &Value) -> String {
         );
     }
     table.push_str(&cache::table(&result["hits"]));
+    table.push_str(&limits::table(&result["limits"]));
     let start = number(&result["start_up"]["over_hello_ms"]);
     let most = GOAL_START.as_secs_f64() * 1e3;
     let _ = writeln!(table, "start-up CPU over a JS hello: {start:.1} ms (≤ {most:.0}) {}", goal(start, most));

@@ -169,6 +169,7 @@ mod tests {
             redirects: Vec::new(),
             pools: litemap::LiteMap::new(),
             caches: litemap::LiteMap::new(),
+            limits: Vec::new(),
             routes: Vec::new(),
         }
     }

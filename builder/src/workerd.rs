@@ -171,9 +171,14 @@ pub struct Object {
 }
 
 /// All of them.
-pub const OBJECTS: [Object; 3] = [
+pub const OBJECTS: [Object; 4] = [
     Object { binding: "CONTROL_LOG", class: "ControlLog", loss: "nothing that is cached could be purged" },
     Object { binding: "SHIELD", class: "Shield", loss: "`shield` of `[[route]]` would have no effect" },
+    Object {
+        binding: "LIMITS",
+        class: "Limits",
+        loss: "`limit` of `[[route]]` could not count: `when_unreachable` would decide every request",
+    },
     Object { binding: "METRICS", class: "Metrics", loss: "nothing would be counted for `/.rimward/metrics`" },
 ];
 

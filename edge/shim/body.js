@@ -106,6 +106,17 @@ async function breakOff(reader, writer, error) {
   await Promise.allSettled([writer.abort(error), reader.cancel(error)]);
 }
 
+// The same bytes; `over` is told of their end, of their breaking off, and where nobody wants them any more.
+function watched(body, length, over) {
+  if (!(body instanceof ReadableStream)) {
+    over.fire();
+    return body;
+  }
+  const { readable, writable } = length === null ? new IdentityTransformStream() : new FixedLengthStream(length);
+  pump(body.getReader(), writable.getWriter()).then(() => over.fire());
+  return readable;
+}
+
 // All of `stream` as bytes where it is no longer than `limit`; else a stream of the same bytes.
 async function gather(stream, limit) {
   const reader = stream.getReader();

@@ -26,6 +26,10 @@ function acceptEncoding(call) {
   return call.request.cf?.clientAcceptEncoding ?? call.headers.get("accept-encoding");
 }
 
+function country(call) {
+  return call.request.cf?.country ?? undefined;
+}
+
 function peer(call) {
   return call.request.cf?.clientIp;
 }

@@ -23,9 +23,10 @@ class Instance {
 
   constructor() {
     this.#exports = glue({
-      ...{ header, headerNamed, headers, acceptEncoding, peer, takeBody, variable, random, log },
+      ...{ header, headerNamed, headers, acceptEncoding, country, peer, takeBody, variable, random, log },
       ...{ asset, read, send, slice, prepare, respond, respondPrepared },
-      ...{ hasStore, kept, keep, forget, logId, askLog, relay, unrelay, count, counted },
+      ...{ hasStore, kept, keep, forget, logId, askLog, relay, unrelay, count, counted, askLimits },
+      watched: (body, length, over) => watched(body, length ?? null, over),
       gather: async (body, limit) => (body instanceof Uint8Array ? body : gather(body, limit)),
       recording: (limit, length) => new Recording(limit, length ?? null),
       signal: () => new Signal(),
@@ -40,6 +41,11 @@ class Instance {
   // The control log's ledger, made of the rows that are stored of it. Whoever uses it says so where it traps.
   ledger(rows) {
     return new this.#exports.ControlLedger(rows);
+  }
+
+  // What one object counts, made of the rows that are stored of it. Whoever uses it says so where it traps.
+  limits(rows) {
+    return new this.#exports.LimitObject(rows);
   }
 
   // A response, or a promise of one.

@@ -28,6 +28,8 @@ pub trait Request {
     fn headers(&self) -> HeaderMap;
     /// The client's `Accept-Encoding`. The platform may hide it behind one of its own: that one is not asked.
     fn client_accept_encoding(&self) -> Option<String>;
+    /// The client's country (ISO 3166-1, two letters), where the platform tells it.
+    fn country(&self) -> Option<String>;
     /// The address of the connection's peer, without port, where the platform tells it.
     fn peer_address(&self) -> Option<String>;
     /// Takes the body; `None` where there is none, or it was taken.
@@ -96,6 +98,11 @@ pub trait Platform {
     fn log_id(&self) -> Option<String>;
     /// Asks the object that owns the control log. Both texts are of [`crate::control::message`].
     async fn ask_log(&self, command: String, within: Duration) -> Result<String, LogError>;
+    /// Asks an object that counts for limits. Both texts are of [`crate::limit`].
+    async fn ask_limits(&self, object: &str, ask: LimitAsk, within: Duration) -> Result<String, StoreError>;
+    /// The same bytes as `body`, of which `length` are to come if that is known; `over` is fired at their end, where they break off,
+    /// and where nobody wants them any more.
+    fn watched(&self, body: Self::Body, length: Option<u64>, over: &Self::Signal) -> Self::Body;
     /// Adds to what all isolates counted: lines of a sample's name and its number, each ended by a line feed.
     async fn count(&self, samples: String) -> Result<(), StoreError>;
     /// Everything that was counted, in the same form; a name may stand there several times.
@@ -151,6 +158,22 @@ pub enum Relayed<B> {
     },
     /// Another's answer was under way, and is not to be had.
     Missed,
+}
+
+/// What is asked of an object that counts.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum LimitAsk {
+    /// To take permits, in it and in the objects behind it: what to take here, then a name and what to take there, and so on, by NUL.
+    /// It answers with a section for each that decided, by NUL.
+    Take(String),
+    /// To give back: when it was taken, what was asked, what was said, by NUL.
+    Undo(String),
+    /// A permit for a request under way. It answers when there is one, or with `never`.
+    Enter(String),
+    /// The request is still under way.
+    Renew(String),
+    /// It is not any more.
+    Leave(String),
 }
 
 /// Where stored responses are kept beyond the isolate's memory.

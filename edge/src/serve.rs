@@ -5,6 +5,7 @@ mod cached;
 mod control;
 mod flight;
 mod forward;
+mod limited;
 mod observe;
 mod ours;
 mod purge;
@@ -32,6 +33,7 @@ use self::visit::Visit;
 use crate::answer::Answer;
 use crate::cache::Specs;
 use crate::guard::{self, Refusal, secret::Failures, target::Target};
+use crate::limit::limiter::Limiter;
 use crate::memory::Memory;
 use crate::platform::{Platform, Request};
 use crate::release::file::Place;
@@ -72,6 +74,8 @@ pub struct Isolate<P: Platform> {
     evictions_told: Cell<u64>,
     /// Of responses that are kept for all locations.
     persists: RefCell<Budget>,
+    /// Made when it is needed first: it has a name of chance.
+    limiter: RefCell<Option<Limiter>>,
 }
 
 /// Of all stored responses in memory: an isolate has 128 MB for everything.
@@ -103,6 +107,7 @@ impl<P: Platform> Default for Isolate<P> {
             telling: Cell::default(),
             evictions_told: Cell::default(),
             persists: RefCell::default(),
+            limiter: RefCell::default(),
         }
     }
 }

@@ -26,6 +26,12 @@ pub enum Metric {
     OriginRequests,
     /// How long the heads of those answers took, in milliseconds.
     OriginTime,
+    /// Requests under a policy of limits.
+    LimitRequests,
+    /// Of those, the ones that an object was asked for.
+    LimitAsked,
+    /// How long the objects took, in milliseconds.
+    LimitTime,
     /// What did not work, while requests went on.
     Degraded,
     /// Tellings that did not arrive.
@@ -33,7 +39,7 @@ pub enum Metric {
 }
 
 impl Metric {
-    const ALL: [Metric; 9] = [
+    const ALL: [Metric; 12] = [
         Metric::Requests,
         Metric::Collapsed,
         Metric::Stale,
@@ -41,6 +47,9 @@ impl Metric {
         Metric::Evictions,
         Metric::OriginRequests,
         Metric::OriginTime,
+        Metric::LimitRequests,
+        Metric::LimitAsked,
+        Metric::LimitTime,
         Metric::Degraded,
         Metric::Lost,
     ];
@@ -54,15 +63,26 @@ impl Metric {
             Metric::Evictions => "rimward_cache_evictions_total",
             Metric::OriginRequests => "rimward_origin_requests_total",
             Metric::OriginTime => "rimward_origin_seconds_total",
+            Metric::LimitRequests => "rimward_limit_requests_total",
+            Metric::LimitAsked => "rimward_limit_asked_total",
+            Metric::LimitTime => "rimward_limit_seconds_total",
             Metric::Degraded => "rimward_degraded_total",
             Metric::Lost => "rimward_metrics_lost_total",
         }
     }
 
-    /// The name of what tells its samples apart beside the route.
+    /// The name of what its samples are of.
+    fn subject(self) -> &'static str {
+        match self {
+            Metric::LimitRequests | Metric::LimitAsked | Metric::LimitTime => "policy",
+            _ => "route",
+        }
+    }
+
+    /// The name of what tells its samples apart beside that.
     fn label(self) -> Option<&'static str> {
         match self {
-            Metric::Requests => Some("result"),
+            Metric::Requests | Metric::LimitRequests => Some("result"),
             Metric::Stale | Metric::Degraded => Some("reason"),
             Metric::OriginRequests => Some("status"),
             _ => None,
@@ -78,6 +98,9 @@ impl Metric {
             Metric::Evictions => "Stored responses that left an isolate's memory for lack of room.",
             Metric::OriginRequests => "Requests of cached routes to origins, by status; none: no answer came.",
             Metric::OriginTime => "Time until the heads of origins' answers came.",
+            Metric::LimitRequests => "Requests under a policy of limits, by who decided and how.",
+            Metric::LimitAsked => "Requests for which an object that counts was asked.",
+            Metric::LimitTime => "Time until those objects answered.",
             Metric::Degraded => "What could not be reached while requests went on.",
             Metric::Lost => "Tellings of an isolate that did not arrive.",
         }
@@ -100,7 +123,7 @@ pub struct Counters {
 type Counts = Vec<(Metric, &'static str, u64)>;
 
 impl Counters {
-    /// Adds to one count. `route` is empty for what is of none, `label` for what has none.
+    /// Adds to one count. `route` (of limits: the policy) is empty for what is of none, `label` for what has none.
     pub fn add(&mut self, route: &str, metric: Metric, label: &'static str, amount: u64) {
         let place = self.by_route.iter().position(|(known, _)| known == route).unwrap_or_else(|| {
             self.by_route.push((route.to_owned(), Vec::new()));
@@ -154,7 +177,7 @@ impl Counters {
         for (route, counts) in std::mem::take(&mut self.by_route) {
             for (metric, label, count) in counts {
                 lines.push_str(metric.name());
-                let labels = [("route", route.as_str()), (metric.label().unwrap_or_default(), label)];
+                let labels = [(metric.subject(), route.as_str()), (metric.label().unwrap_or_default(), label)];
                 let mut opened = '{';
                 for (name, value) in labels.into_iter().filter(|(_, value)| !value.is_empty()) {
                     lines.extend([opened.encode_utf8(&mut [0; 4]), name, "=\"", &escaped(value), "\""]);
@@ -190,7 +213,7 @@ pub fn exposition(lines: &str) -> String {
         let is_of_it =
             |sample: &str| sample.strip_prefix(name).is_some_and(|rest| rest.is_empty() || rest.starts_with('{'));
         for (sample, value) in samples.iter().filter(|(sample, _)| is_of_it(sample)) {
-            let _ = if metric == Metric::OriginTime {
+            let _ = if matches!(metric, Metric::OriginTime | Metric::LimitTime) {
                 writeln!(text, "{sample} {}.{:03}", value / 1000, value % 1000)
             } else {
                 writeln!(text, "{sample} {value}")

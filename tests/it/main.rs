@@ -14,6 +14,7 @@ mod faults;
 mod framing;
 mod fuzz;
 mod laws;
+mod limits;
 mod log;
 mod metrics;
 mod origin;

@@ -30,6 +30,7 @@ pub(crate) fn settings() -> Settings {
         redirects: Vec::new(),
         pools: litemap::LiteMap::new(),
         caches: litemap::LiteMap::new(),
+        limits: Vec::new(),
         routes: Vec::new(),
     }
 }

@@ -46,11 +46,13 @@ fn assert_none(what: &str, findings: &[String]) {
 fn may_import(of: &str) -> &'static [&'static str] {
     match of {
         "config" => &["route::pattern", "release::manifest"],
-        "memory" | "path" | "telemetry" | "time" => &[],
+        "memory" | "order" | "path" | "telemetry" | "time" => &[],
         // Dates of fields are instants.
-        "field" | "platform" => &["time"],
+        "field" => &["order", "time"],
+        "platform" => &["time"],
         "answer" => &["platform", "time"],
-        "cache" | "control" | "guard" | "origin" => &["config", "field", "path", "time"],
+        "cache" | "control" | "guard" | "origin" => &["config", "field", "order", "path", "time"],
+        "limit" => &["config", "memory"],
         "rewrite" | "route" => &["config", "field", "path", "time", "route::pattern"],
         "release" => &["answer", "config", "field", "path", "platform", "time"],
         "serve" => &[
@@ -60,6 +62,7 @@ fn may_import(of: &str) -> &'static [&'static str] {
             "control",
             "field",
             "guard",
+            "limit",
             "memory",
             "origin",
             "path",
@@ -70,7 +73,7 @@ fn may_import(of: &str) -> &'static [&'static str] {
             "telemetry",
             "time",
         ],
-        "shell" => &["answer", "control", "memory", "platform", "serve", "time"],
+        "shell" => &["answer", "control", "limit", "memory", "platform", "serve", "time"],
         other => panic!("`{other}` has no place in the flow yet: say here what it may import"),
     }
 }

@@ -13,9 +13,11 @@ use std::time::Duration;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode};
 use rimward_edge::answer::{Answer, Body};
 use rimward_edge::control::ledger::Ledger;
+use rimward_edge::limit::object::Object;
+use rimward_edge::limit::turns::Turn;
 use rimward_edge::platform::{
-    AssetError, FetchError, Inbound, Kept, LogError, Outbound, Platform, Recording, Relay, Relayed, Request, Signal,
-    Store, StoreError, WholeFile,
+    AssetError, FetchError, Inbound, Kept, LimitAsk, LogError, Outbound, Platform, Recording, Relay, Relayed, Request,
+    Signal, Store, StoreError, WholeFile,
 };
 use rimward_edge::release::manifest::{
     FORMAT, Manifest, RELEASES_PATH, Releases, Retained, manifest_path, settings_path,
@@ -73,6 +75,12 @@ pub(crate) struct World {
     pub(crate) forgotten_by_shield: RefCell<Vec<(String, String)>>,
     /// Every sample that was counted; without it the Worker has no such binding.
     pub(crate) counted: RefCell<Option<String>>,
+    /// The objects that count for limits, by name; without any the Worker has no such binding.
+    pub(crate) limits: RefCell<Option<BTreeMap<String, Object>>>,
+    /// Of those, the ones that do not answer: their names end so.
+    pub(crate) limits_down: RefCell<Vec<String>>,
+    /// What was asked of them: the name, and the question.
+    pub(crate) asked_of_limits: RefCell<Vec<(String, LimitAsk)>>,
     /// What was counted does not arrive.
     pub(crate) counting_fails: Cell<bool>,
     /// How long each file and each origin takes.
@@ -82,6 +90,10 @@ pub(crate) struct World {
 }
 
 impl World {
+    pub(crate) fn now_millis(&self) -> u64 {
+        self.now_millis.get()
+    }
+
     pub(crate) fn pass(&self, time: Duration) {
         self.now_millis.set(self.now_millis.get() + u64::try_from(time.as_millis()).unwrap());
     }
@@ -103,6 +115,49 @@ impl World {
             return Err(AssetError::Failed { path: path.to_owned(), cause: "secret words of the platform".to_owned() });
         }
         Ok(self.files.borrow().get(path).cloned())
+    }
+}
+
+impl World {
+    fn with_limits(
+        &self,
+        name: &str,
+        within: Duration,
+        work: impl FnOnce(&mut Object, u64) -> String,
+    ) -> Result<String, StoreError> {
+        let mut limits = self.limits.borrow_mut();
+        let limits = limits.as_mut().ok_or(StoreError::Absent)?;
+        if self.limits_down.borrow().iter().any(|down| name.ends_with(down.as_str())) {
+            self.pass(within);
+            return Err(StoreError::Failed(format!("no answer within {within:?}")));
+        }
+        Ok(work(limits.entry(name.to_owned()).or_default(), self.now_millis.get()))
+    }
+
+    /// As the objects do it: each takes, asks the one behind it, and takes back where that one refuses.
+    fn take_permits(&self, name: &str, command: &str, within: Duration) -> Result<String, StoreError> {
+        let mut parts = command.splitn(3, '\0');
+        let own = parts.next().unwrap();
+        let mut at = 0;
+        let reply = self.with_limits(name, within, |object, now| {
+            at = now;
+            let verdict = object.take(own, now).unwrap();
+            format!("{} {now}\n{}", u8::from(verdict.admits), verdict.settled)
+        })?;
+        let (Some(next), Some(rest)) = (parts.next(), parts.next()) else { return Ok(reply) };
+        if reply.starts_with('0') {
+            return Ok(reply);
+        }
+        let Ok(behind) = self.take_permits(next, rest, within) else { return Ok(reply) };
+        if behind.starts_with('1') {
+            return Ok(format!("{reply}\0{behind}"));
+        }
+        let settled = reply.split_once('\n').unwrap().1.to_owned();
+        self.with_limits(name, within, |object, now| {
+            object.undo(own, &settled, at, now).unwrap();
+            String::new()
+        })?;
+        Ok(format!("0{}\0{behind}", &reply[1..]))
     }
 }
 
@@ -195,6 +250,36 @@ impl Platform for World {
     async fn unrelay(&self, shard: &str, key: &str) -> Result<(), StoreError> {
         self.forgotten_by_shield.borrow_mut().push((shard.to_owned(), key.to_owned()));
         Ok(())
+    }
+
+    async fn ask_limits(&self, object: &str, ask: LimitAsk, within: Duration) -> Result<String, StoreError> {
+        self.asked_of_limits.borrow_mut().push((object.to_owned(), ask.clone()));
+        match ask {
+            LimitAsk::Take(command) => self.take_permits(object, &command, within),
+            LimitAsk::Undo(text) => self.with_limits(object, within, |object, now| {
+                let [at, charges, settled] = text.split('\0').collect::<Vec<_>>()[..] else { panic!("{text:?}") };
+                object.undo(charges, settled, at.parse().unwrap(), now).unwrap();
+                String::new()
+            }),
+            LimitAsk::Enter(entry) => self.with_limits(object, within, |object, now| {
+                let word = if object.enter(&entry, now).unwrap() == Turn::Now { "now" } else { "never" };
+                let (free, waiting) = object.state(&entry);
+                format!("{word} {free} {waiting}")
+            }),
+            LimitAsk::Renew(whose) => self.with_limits(object, within, |object, now| {
+                object.renew(&whose, now).unwrap();
+                String::new()
+            }),
+            LimitAsk::Leave(whose) => self.with_limits(object, within, |object, _| {
+                object.leave(&whose).unwrap();
+                String::new()
+            }),
+        }
+    }
+
+    fn watched(&self, body: Bytes, _: Option<u64>, over: &Fired) -> Bytes {
+        over.fire();
+        body
     }
 
     async fn count(&self, samples: String) -> Result<(), StoreError> {
@@ -354,6 +439,10 @@ impl Request for Sent {
 
     fn client_accept_encoding(&self) -> Option<String> {
         self.header("accept-encoding")
+    }
+
+    fn country(&self) -> Option<String> {
+        None
     }
 
     fn peer_address(&self) -> Option<String> {

@@ -5,6 +5,7 @@ use rimward_edge::config::{ClientAddress, DocumentSettings, Settings, Site};
 use super::build::{AssetsFrom, BuildSettings};
 use super::caching::Caches;
 use super::findings::{Findings, Located};
+use super::limiting::Limits;
 use super::raw::{RawAddressHeader, RawBuild, RawClientAddress, RawDocument, RawSettings, RawSite};
 use super::routing;
 use super::rules;
@@ -16,15 +17,19 @@ pub(super) fn check(raw: &RawSettings, findings: &mut Findings<'_>) -> (Settings
     let build = build(raw, &site.base, findings);
     let pools = routing::pools(&raw.pool, &site.hosts, findings);
     let caches = Caches::check(&raw.cache, findings);
-    let routes = routing::routes(&raw.route, &pools, &caches, &site.base, findings);
+    let limits = Limits::check(&raw.limit, findings);
+    let routes = routing::routes(&raw.route, &pools, &caches, &limits, &site.base, findings);
     routing::report_unused(&raw.pool, &raw.route, findings);
     caches.report_unused(&raw.route, findings);
+    limits.report_unused(&raw.route, findings);
+    limits.report_load(&raw.route, findings);
     let settings = Settings {
         document: document(raw.document.value()),
         headers: rules::headers(&raw.header, findings),
         redirects: rules::redirects(&raw.redirect, findings),
         pools: pools.by_name.into_iter().collect(),
         caches: caches.by_name.into_iter().collect(),
+        limits: limits.by_name.into_values().collect(),
         routes,
         site,
     };

@@ -1,8 +1,12 @@
-//! What the settings mean for what is kept, in words: per cached route which rule wins, what is in the key, what is never
-//! shared. For a person before a deploy; the rules themselves are those of `rimward_edge::cache`.
+//! What the settings mean, in words, for a person before a deploy. Here what is kept: per cached route which rule wins, what
+//! is in the key, what is never shared; the rules themselves are those of `rimward_edge::cache`. Of limits see `limits`.
+
+mod limits;
 
 use rimward_edge::config::{CachePolicy, Invalidate, PERSIST_FROM_S, PurgeCheck, QueryKey, Route, SetCookie, Settings};
 use serde::Serialize;
+
+pub use self::limits::{ExplainedLimit, Guarded, explain_limits};
 
 /// How the answers of one route are kept.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -40,13 +44,19 @@ pub fn explain(settings: &Settings) -> Vec<Explained> {
 impl Explained {
     /// As a person reads it: a title, then a line for each sentence.
     pub fn text(&self) -> String {
-        let mut text = format!("{} is kept by [cache.{}], from the pool `{}`\n", self.path, self.cache, self.pool);
-        for Rule { about, says } in &self.rules {
-            let labels = std::iter::once(*about).chain(std::iter::repeat(""));
-            text.extend(labels.zip(says).map(|(label, sentence)| format!("  {label:<11}{sentence}\n")));
-        }
-        text
+        let Explained { path, pool, cache, rules } = self;
+        format!("{path} is kept by [cache.{cache}], from the pool `{pool}`\n{}", rules_text(rules))
     }
+}
+
+/// A line for each sentence, what it is about before the first.
+fn rules_text(rules: &[Rule]) -> String {
+    let mut text = String::new();
+    for Rule { about, says } in rules {
+        let labels = std::iter::once(*about).chain(std::iter::repeat(""));
+        text.extend(labels.zip(says).map(|(label, sentence)| format!("  {label:<11}{sentence}\n")));
+    }
+    text
 }
 
 fn rules(route: &Route, policy: &CachePolicy) -> Vec<Rule> {

@@ -10,6 +10,7 @@ mod compile;
 mod explain;
 mod findings;
 mod headers_file;
+mod limiting;
 mod platform;
 mod raw;
 mod redirects_file;
@@ -26,7 +27,7 @@ use rimward_edge::config::SettingsFile;
 
 pub use build::{AssetsFrom, BuildSettings, SourceMaps};
 pub use compile::compile;
-pub use explain::{Explained, Rule, explain};
+pub use explain::{Explained, ExplainedLimit, Guarded, Rule, explain, explain_limits};
 pub use headers_file::parse_headers;
 pub use platform::{PLATFORM_HEADERS, PLATFORM_HEADERS_MARK, platform_headers};
 pub use redirects_file::parse_redirects;

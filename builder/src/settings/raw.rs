@@ -4,7 +4,7 @@
 
 use std::ops::Range;
 
-use rimward_edge::config::{Invalidate, PurgeCheck, SetCookie};
+use rimward_edge::config::{Guards, Invalidate, LimitFields, Precision, PurgeCheck, SetCookie, WhenUnreachable};
 use rimward_edge::release::manifest::Coding;
 use rimward_edge::route::pattern::Pattern;
 use serde_json::{Value, json};
@@ -14,6 +14,9 @@ use toml::de::DeValue;
 use super::build::{AssetsFrom, SourceMaps};
 use super::caching::values::{CookiePattern, Lifetime, ParameterPattern, Tag, TagsField, VaryValues};
 use super::findings::{Findings, Located};
+use super::limiting::values::{
+    BanPeriod, Cost, Deadline, Kind, PartName, PermitCount, QueueLength, QueueWait, Refusals, WindowText,
+};
 use super::table::{FromToml, List, Named, Table, table, wrong_type};
 use super::values::{
     BasePath, CorsOrigin, DocumentPath, FieldName, FieldValue, Folder, FromText, HostName, MethodName, Name, Network,
@@ -39,9 +42,8 @@ table! {
         route: List<RawRoute>,
         /// How answers of origins are kept, by name. The origin's headers decide; these fill in or override.
         cache: Named<RawCache>,
-    }
-    later {
-        limit: "rate limiting",
+        /// How many requests of routes are answered, by name.
+        limit: Named<RawLimit>,
     }
 }
 
@@ -182,6 +184,10 @@ table! {
         /// How far an unsafe method's success invalidates what is kept for its URL: "here" (this data centre) or
         /// "everywhere". Default: "here".
         invalidate: OneOf<Invalidate>,
+        /// The names of the [limit.*] that its requests are counted under: all must have permits left. Default: none.
+        limit: List<Name>,
+        /// How many permits a request takes of each; of "concurrency" always one. Default: 1.
+        cost: Cost,
         /// Which other origins may read the answers (CORS).
         cors: RawCors,
     }
@@ -191,8 +197,6 @@ table! {
         headers: "routes by header",
         query: "routes by query",
         countries: "routes by country",
-        limit: "rate limiting",
-        cost: "rate limiting",
         split: "splitting over pools",
     }
 }
@@ -256,6 +260,57 @@ table! {
         ignore: List<ParameterPattern>,
         /// The only parameters that tell answers apart.
         only: List<ParameterPattern>,
+    }
+}
+
+table! {
+    /// `[limit.*]`.
+    RawLimit "[limit.*]" {
+        /// How many permits there are: in a window, or under way at once.
+        permits: PermitCount,
+        /// The span of time that they are for: "1s" to "30d". Not with "concurrency".
+        window: WindowText,
+        /// How many permits there are at once, where all are unused. Only with "gcra". Default: as many as `permits`.
+        burst: PermitCount,
+        /// Whom permits are counted apart for: "ip" (of IPv6 its /64), "header:NAME", "cookie:NAME", "route", "country",
+        /// or several of them; "global": everyone together. Default: ["ip"].
+        partition: List<PartName>,
+        /// "gcra" (permits come back one by one), "sliding-window", "fixed-window", or "concurrency" (requests under way
+        /// at once). Default: "gcra".
+        algorithm: OneOf<Kind>,
+        /// Who decides: "exact" (one object, at every request) or "leased" (each isolate, from permits that the object
+        /// lends it). Default: "exact".
+        precision: OneOf<Precision>,
+        /// Which requests are counted: "all", or "origin" (those that are sent to an origin). Default: "all".
+        guards: OneOf<Guards>,
+        /// What happens while the object that counts does not answer: "local" (each isolate holds its own requests to the
+        /// quota; of "concurrency" all pass), "open" (all pass) or "closed" (none does: 503). Default: "local".
+        when_unreachable: OneOf<WhenUnreachable>,
+        /// Whether it counts and reports without refusing anybody. Default: false.
+        shadow: bool,
+        /// Networks (CIDR) whose requests are not counted. Default: none.
+        exempt: List<Network>,
+        /// How long the object that counts may take before `when_unreachable` decides, at most "5s". Default: "50ms".
+        deadline: Deadline,
+        /// Which response fields tell clients of it: "draft-11" (`RateLimit`, `RateLimit-Policy`) and "x-ratelimit"
+        /// (`X-RateLimit-*`). Default: ["draft-11"].
+        headers: List<OneOf<LimitFields>>,
+        /// How many requests may wait for a permit. Only with "concurrency". Default: 0.
+        queue: QueueLength,
+        /// How long they may wait, at most "30s". Default: "5s".
+        queue_wait: QueueWait,
+        /// Bans who is refused again and again. Absent: nobody is banned.
+        ban: RawBan,
+    }
+}
+
+table! {
+    /// `ban` of `[limit.*]`.
+    RawBan "[limit.*.ban]" {
+        /// After so many refusals in a window; of a concurrency limit in a minute.
+        after: Refusals,
+        /// For how long: "1m" to "30d".
+        period as "for": BanPeriod,
     }
 }
 
@@ -380,7 +435,7 @@ fn field_name(
 
 /// The table that has a key, for keys that were written into the wrong one.
 pub(super) fn table_with(key: &str) -> Option<&'static str> {
-    let tables: [(&str, &[&str]); 12] = [
+    let tables: [(&str, &[&str]); 14] = [
         entry::<RawSettings>(),
         entry::<RawSite>(),
         entry::<RawBuild>(),
@@ -393,6 +448,8 @@ pub(super) fn table_with(key: &str) -> Option<&'static str> {
         entry::<RawCors>(),
         entry::<RawCache>(),
         entry::<RawQuery>(),
+        entry::<RawLimit>(),
+        entry::<RawBan>(),
     ];
     tables.into_iter().find(|(_, keys)| keys.contains(&key)).map(|(title, _)| title)
 }

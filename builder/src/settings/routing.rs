@@ -8,6 +8,7 @@ use rimward_edge::route::pattern::Pattern;
 use super::caching::{Caches, RouteCaching};
 use super::check::{distinct, items};
 use super::findings::{Findings, Located, closest};
+use super::limiting::{Limits, RouteLimits};
 use super::raw::{RawCors, RawPool, RawRoute, RawTimeout};
 use super::table::{Field, List, quoted_list};
 use super::values::{Period, PeriodOrOff};
@@ -121,6 +122,7 @@ pub(super) fn routes(
     raw: &Field<List<RawRoute>>,
     pools: &Pools,
     caches: &Caches<'_>,
+    limits: &Limits<'_>,
     base: &str,
     findings: &mut Findings<'_>,
 ) -> Vec<Route> {
@@ -137,8 +139,10 @@ pub(super) fn routes(
             named(&pool.value.0, &pool.span, pools, findings);
         }
         let RouteCaching { cache, shield, invalidate } = caches.of_route(route, findings);
+        let timeout = route.value.pool.value().and_then(|pool| pools.by_name.get(&pool.0)).map(|pool| pool.timeout);
+        let RouteLimits { limits, cost } = limits.of_route(route, timeout, findings);
         if let (Some(path), Some(pool)) = (route.value.path.value(), route.value.pool.value()) {
-            routes.push(Route { cors, cache, shield, invalidate, ..Route::new(path.clone(), &pool.0) });
+            routes.push(Route { cors, cache, shield, invalidate, limits, cost, ..Route::new(path.clone(), &pool.0) });
         }
     }
     routes

@@ -73,12 +73,13 @@ pub(super) trait Table {
     const LATER: &'static [Later];
 }
 
-/// Declares a table: its keys with their types, and the keys that a later version brings.
+/// Declares a table: its keys with their types, and the keys that a later version brings. A key that cannot name a field is
+/// written behind the field: `period as "for"`.
 macro_rules! table {
     (
         $(#[doc = $about:literal])*
         $name:ident $title:literal {
-            $( $(#[doc = $doc:literal])* $key:ident: $type:ty, )*
+            $( $(#[doc = $doc:literal])* $key:ident $(as $written:literal)?: $type:ty, )*
         }
         $(later { $( $later:ident $(or $off:literal)?: $brings:literal, )* })?
     ) => {
@@ -90,7 +91,7 @@ macro_rules! table {
 
         impl $crate::settings::table::Table for $name {
             const TITLE: &'static str = $title;
-            const KEYS: &'static [&'static str] = &[$(stringify!($key)),*];
+            const KEYS: &'static [&'static str] = &[$([$($written,)? stringify!($key)][0]),*];
             const LATER: &'static [$crate::settings::table::Later] = &[$($(
                 $crate::settings::table::Later {
                     key: stringify!($later),
@@ -108,7 +109,10 @@ macro_rules! table {
                 findings: &mut $crate::settings::findings::Findings<'_>,
             ) -> Option<Self> {
                 let table = $crate::settings::table::read_table::<$name>(value, &span, what, findings)?;
-                Some($name { $( $key: $crate::settings::table::read_key(table, stringify!($key), $title, findings), )* })
+                Some($name { $( $key: {
+                    let key = [$($written,)? stringify!($key)][0];
+                    $crate::settings::table::read_key(table, key, $title, findings)
+                }, )* })
             }
 
             fn title() -> Option<&'static str> {
@@ -120,7 +124,8 @@ macro_rules! table {
                 $(
                     let about = concat!($($doc,)*).trim();
                     let schema = <$type as $crate::settings::table::FromToml>::schema();
-                    properties.insert(stringify!($key).to_owned(), $crate::settings::table::described(schema, about));
+                    let key = [$($written,)? stringify!($key)][0];
+                    properties.insert(key.to_owned(), $crate::settings::table::described(schema, about));
                 )*
                 serde_json::json!({ "type": "object", "additionalProperties": false, "properties": properties })
             }

@@ -2,7 +2,8 @@
 
 use proptest::prelude::*;
 use rimward_edge::config::{
-    CachePolicy, ClientAddress, Cors, Invalidate, PurgeCheck, QueryKey, SetCookie, Settings, Timeout,
+    Algorithm, BanRule, CachePolicy, ClientAddress, Cors, Guards, Invalidate, LimitFields, LimitPolicy, Part, Permits,
+    Precision, PurgeCheck, QueryKey, SetCookie, Settings, Timeout, WhenUnreachable, Window,
 };
 use rimward_edge::release::manifest::Coding;
 
@@ -75,6 +76,8 @@ fn every_key_reaches_its_place() {
         cache = "api"
         shield = false
         invalidate = "everywhere"
+        limit = ["per-client", "exports"]
+        cost = 5
         [route.cors]
         origins = ["https://a.example.com", "http://localhost:3000"]
         methods = ["GET", "DELETE"]
@@ -94,6 +97,26 @@ fn every_key_reaches_its_place() {
         graphql = true
         persist = true
         purge = "strict"
+        [limit.per-client]
+        permits = 100
+        window = "90s"
+        burst = 20
+        partition = ["ip", "route"]
+        algorithm = "gcra"
+        precision = "exact"
+        guards = "origin"
+        when_unreachable = "closed"
+        shadow = false
+        exempt = ["192.0.2.0/24", "2001:db8::1"]
+        deadline = "1s"
+        headers = ["x-ratelimit", "draft-11"]
+        ban = { after = 50, for = "2h" }
+        [limit.exports]
+        permits = 5
+        algorithm = "concurrency"
+        shadow = true
+        queue = 20
+        queue_wait = "500ms"
     "#;
     let Compiled { file, build } = meaning(text, None);
     let settings = file.settings;
@@ -139,6 +162,36 @@ fn every_key_reaches_its_place() {
         purge: PurgeCheck::Strict,
     };
     assert_eq!(settings.caches, [("api".to_owned(), policy)].into_iter().collect());
+    assert_eq!((owned(&["per-client", "exports"]), 5), (route.limits.clone(), route.cost));
+    let permits = |number: u32| Permits::try_from(number).unwrap();
+    let window = Window::try_from(90_000).unwrap();
+    let per_client = LimitPolicy {
+        name: "per-client".into(),
+        algorithm: Algorithm::Gcra { permits: permits(100), window, burst: permits(20) },
+        partition: vec![Part::Ip, Part::Route],
+        precision: Precision::Exact,
+        guards: Guards::Origin,
+        when_unreachable: WhenUnreachable::Closed,
+        shadow: false,
+        exempt: owned(&["192.0.2.0/24", "2001:db8::1/128"]),
+        deadline_ms: 1000,
+        headers: vec![LimitFields::XRateLimit, LimitFields::Draft11],
+        ban: Some(BanRule { after: 50, seconds: 7200 }),
+    };
+    let exports = LimitPolicy {
+        name: "exports".into(),
+        algorithm: Algorithm::Concurrency { permits: permits(5), queue: 20, wait_ms: 500 },
+        partition: vec![Part::Ip],
+        guards: Guards::All,
+        when_unreachable: WhenUnreachable::Local,
+        shadow: true,
+        exempt: Vec::new(),
+        deadline_ms: 50,
+        headers: vec![LimitFields::Draft11],
+        ban: None,
+        ..per_client.clone()
+    };
+    assert_eq!(settings.limits, [exports, per_client]);
     let expected = BuildSettings {
         base: "/shop/".to_owned(),
         assets: AssetsFrom::Worker,
@@ -312,6 +365,15 @@ fn anything() -> impl Strategy<Value = String> {
         "only",
         "tags_from",
         "[cache.x]\n",
+        "limit",
+        "cost",
+        "ban",
+        "for",
+        "partition",
+        "\"header:x\"",
+        "permits = 1",
+        "window = \"1m\"",
+        "[limit.x]\n",
         "\"/a/*\"",
         "\"10s\"",
         "\"https://é.example\"",

@@ -78,7 +78,7 @@ impl FromText for SiteName {
     }
 }
 
-/// The name of a pool, or of a `[cache.*]`.
+/// The name of a pool, of a `[cache.*]` or of a `[limit.*]`.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct Name(pub(super) String);
 

@@ -253,10 +253,12 @@ mod tests {
 
     const NO_LOG: &str = "there is no `CONTROL_LOG`: nothing that is cached could be purged";
     const NO_SHIELD: &str = "there is no `SHIELD`: `shield` of `[[route]]` would have no effect";
+    const NO_LIMITS: &str =
+        "there is no `LIMITS`: `limit` of `[[route]]` could not count: `when_unreachable` would decide every request";
     const NO_METRICS: &str = "there is no `METRICS`: nothing would be counted for `/.rimward/metrics`";
 
-    fn without_objects(env: &str) -> [String; 3] {
-        [NO_LOG, NO_SHIELD, NO_METRICS].map(|message| format!("{message} (in `[env.{env}]`)"))
+    fn without_objects(env: &str) -> [String; 4] {
+        [NO_LOG, NO_SHIELD, NO_LIMITS, NO_METRICS].map(|message| format!("{message} (in `[env.{env}]`)"))
     }
 
     #[test]
@@ -303,8 +305,8 @@ mod tests {
             whole(&build),
             assets_text(&build).replace("[assets]", "[env.x.assets]").replace("= true", "= false")
         );
-        let [log, shield, metrics] = without_objects("x");
-        check(&env, &build, &[&log, &shield, &metrics, &format!("{public} (in `[env.x]`)")]);
+        let [log, shield, limits, metrics] = without_objects("x");
+        check(&env, &build, &[&log, &shield, &limits, &metrics, &format!("{public} (in `[env.x]`)")]);
     }
 
     #[test]
@@ -319,6 +321,7 @@ mod tests {
                 "there is no `[assets]`: the Worker would have nothing to serve",
                 NO_LOG,
                 NO_SHIELD,
+                NO_LIMITS,
                 NO_METRICS,
             ],
         );

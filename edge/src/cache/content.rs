@@ -13,6 +13,7 @@ use sha2::{Digest, Sha256};
 use super::asked::Content;
 use super::key::is_query;
 use crate::config::CachePolicy;
+use crate::order;
 
 /// Longer content is not read for its key.
 pub const LIMIT_BYTES: usize = 64 * 1024;
@@ -82,7 +83,7 @@ fn canonical(digest: &mut Sha256, value: &Value) {
     match value {
         Value::Object(members) => {
             let mut members: Vec<_> = members.iter().collect();
-            members.sort_unstable_by_key(|(name, _)| name.as_str());
+            order::sort(&mut members, |(one, _), (other, _)| one.cmp(other));
             part(digest, format!("object {}", members.len()).as_bytes());
             for (name, value) in members {
                 part(digest, name.as_bytes());

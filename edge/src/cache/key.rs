@@ -14,6 +14,7 @@ use sha2::{Digest, Sha256};
 use super::asked::{Asked, Content, fits};
 use super::content;
 use crate::config::{CachePolicy, QueryKey};
+use crate::order;
 
 /// The key of a response, before variants are told apart.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -120,7 +121,7 @@ pub fn url(asked: &Asked<'_>, policy: &CachePolicy) -> String {
     url.extend([scheme, "://", authority, path]);
     if let Some(query) = asked.query {
         let mut parameters: Vec<(Cow<'_, str>, &str)> = kept(query, &policy.query).collect();
-        parameters.sort_by(|(one, _), (other, _)| one.cmp(other));
+        order::sort(&mut parameters, |(one, _), (other, _)| one.cmp(other));
         for (place, (_, parameter)) in parameters.into_iter().enumerate() {
             url.push(if place == 0 { '?' } else { '&' });
             push_visible(&mut url, parameter);

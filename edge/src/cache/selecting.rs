@@ -8,6 +8,7 @@ use http::header::{ACCEPT_LANGUAGE, CONTENT_LANGUAGE};
 
 use crate::config::CachePolicy;
 use crate::field::list;
+use crate::order;
 
 /// The value of a field that tells variants apart; `None` where it is absent. `name` is in lower case.
 pub(super) fn value<'headers>(
@@ -44,7 +45,7 @@ pub(super) fn favourite_language(headers: &HeaderMap) -> Option<String> {
         .flat_map(list::members)
         .filter_map(|member| Some((list::weight(member), list::parameters(member).next()?)))
         .collect();
-    weighed.sort_by_key(|&(weight, _)| std::cmp::Reverse(weight));
+    order::sort(&mut weighed, |(one, _), (other, _)| other.cmp(one));
     match weighed.as_slice() {
         [(weight, range), rest @ ..] if *weight > 0 && *range != "*" => {
             let alone = rest.first().is_none_or(|(next, _)| next < weight);
@@ -72,7 +73,7 @@ fn preferences(value: &str) -> String {
             (list::weight(member), named.collect::<Vec<_>>().join(";"))
         })
         .collect();
-    members.sort_unstable_by(|(one_weight, one), (other_weight, other)| {
+    order::sort(&mut members, |(one_weight, one), (other_weight, other)| {
         other_weight.cmp(one_weight).then_with(|| one.cmp(other))
     });
     members.dedup();

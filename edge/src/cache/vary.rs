@@ -10,6 +10,7 @@ use super::asked::Asked;
 use super::selecting;
 use crate::config::CachePolicy;
 use crate::field::list;
+use crate::order;
 
 /// Which request fields a response was chosen by: sorted names in lower case, each once. Empty: none.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -44,7 +45,7 @@ impl Spec {
                 }
             }
         }
-        names.sort_unstable();
+        order::sort(&mut names, Ord::cmp);
         names.dedup();
         if names.len() > SPEC_LIMIT { Err(Unvaried::TooMany) } else { Ok(Spec(names)) }
     }

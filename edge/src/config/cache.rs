@@ -3,6 +3,8 @@
 use litemap::LiteMap;
 use serde::{Deserialize, Serialize};
 
+use super::sorted::sorted;
+
 /// `[cache.NAME]`, every default filled in.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct CachePolicy {
@@ -28,7 +30,7 @@ pub struct CachePolicy {
     pub query: QueryKey,
     /// Request fields (lower case) whose values are reduced to one of these before they tell variants apart, as if by the
     /// field's own negotiation; a value that fits none of them counts as absent.
-    #[serde(default, skip_serializing_if = "LiteMap::is_empty")]
+    #[serde(default, deserialize_with = "sorted", skip_serializing_if = "LiteMap::is_empty")]
     pub vary: LiteMap<String, Vec<String>>,
     /// Tags that every answer gets.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]

@@ -4,11 +4,17 @@
 //! Names of secrets may stand here, their values never.
 
 mod cache;
+mod limit;
+pub(crate) mod sorted;
 
 use litemap::LiteMap;
 use serde::{Deserialize, Serialize};
 
 pub use self::cache::{CachePolicy, Invalidate, PERSIST_FROM_S, PurgeCheck, QueryKey, SetCookie};
+pub use self::limit::{
+    Algorithm, BanRule, DEADLINE_MS, Guards, LimitFields, LimitPolicy, NoPermits, NoPolicy, NoWindow, Part, Permits,
+    Precision, WhenUnreachable, Window,
+};
 use crate::route::pattern::Pattern;
 
 /// The file at [`crate::release::manifest::settings_path`].
@@ -22,7 +28,7 @@ pub struct SettingsFile {
     /// Without any `[env.*]`.
     pub settings: Settings,
     /// The whole settings of each `[env.*]`, its overrides applied.
-    #[serde(default, skip_serializing_if = "LiteMap::is_empty")]
+    #[serde(default, deserialize_with = "sorted::sorted", skip_serializing_if = "LiteMap::is_empty")]
     pub envs: LiteMap<String, Settings>,
 }
 
@@ -47,12 +53,15 @@ pub struct Settings {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub redirects: Vec<RedirectRule>,
     /// `[[pool]]`, by name.
-    #[serde(default, skip_serializing_if = "LiteMap::is_empty")]
+    #[serde(default, deserialize_with = "sorted::sorted", skip_serializing_if = "LiteMap::is_empty")]
     pub pools: LiteMap<String, Pool>,
     /// `[cache.*]`, by name.
-    #[serde(default, skip_serializing_if = "LiteMap::is_empty")]
+    #[serde(default, deserialize_with = "sorted::sorted", skip_serializing_if = "LiteMap::is_empty")]
     pub caches: LiteMap<String, CachePolicy>,
-    /// `[[route]]`: the first match wins. Each names a pool of `pools`, and perhaps a policy of `caches`.
+    /// `[limit.*]`.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub limits: Vec<LimitPolicy>,
+    /// `[[route]]`: the first match wins. Each names a pool of `pools`, and perhaps policies of `caches` and `limits`.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub routes: Vec<Route>,
 }
@@ -167,6 +176,12 @@ pub struct Route {
     /// The policy by which answers are kept; absent: none is.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cache: Option<String>,
+    /// The policies that its requests are counted under.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub limits: Vec<String>,
+    /// How many permits a request takes: at least 1, and no more than any of them has at once.
+    #[serde(default = "one", skip_serializing_if = "is_one")]
+    pub cost: u32,
     /// Misses go through an object that all isolates share.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub shield: bool,
@@ -181,8 +196,18 @@ pub struct Route {
 impl Route {
     /// A route that hands every request on.
     pub fn new(path: Pattern, pool: &str) -> Route {
-        Route { path, pool: pool.to_owned(), cache: None, shield: false, invalidate: Invalidate::Here, cors: None }
+        let (pool, limits, invalidate) = (pool.to_owned(), Vec::new(), Invalidate::Here);
+        Route { path, pool, cache: None, limits, cost: 1, shield: false, invalidate, cors: None }
     }
+}
+
+fn one() -> u32 {
+    1
+}
+
+#[allow(clippy::trivially_copy_pass_by_ref, reason = "as serde calls it")]
+fn is_one(number: &u32) -> bool {
+    *number == 1
 }
 
 /// `[route.cors]` (Fetch standard, CORS protocol).

@@ -1,8 +1,10 @@
 //! What unsafe methods changed (RFC 9111 §4.4) and other locations are to be told: collected, bounded.
 
 use super::index::origin;
+
 use super::ledger::RECORD;
 use super::record::{Purge, Selector, Strength, Weight};
+use crate::order;
 
 /// Changes that were not told yet.
 #[derive(Debug, Default)]
@@ -27,7 +29,7 @@ impl Changed {
             let whole =
                 |selector: &Selector| of(selector).map_or(Selector::All, |of| Selector::Prefix(format!("{of}/")));
             let mut origins: Vec<Selector> = origins.iter().map(whole).collect();
-            origins.sort();
+            order::sort(&mut origins, Ord::cmp);
             origins.dedup();
             // A site answers at few hosts: whoever makes it answer at hundreds gets everything purged.
             let few = origins.len() <= RECORD.selectors / 8;

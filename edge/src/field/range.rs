@@ -3,6 +3,8 @@
 
 use std::ops::Range;
 
+use crate::order;
+
 use super::list;
 
 /// Past this many in the field, it is not read.
@@ -87,7 +89,7 @@ fn number(text: &str) -> Option<u64> {
 }
 
 fn join(mut parts: Vec<Range<u64>>) -> Ranges {
-    parts.sort_unstable_by_key(|range| range.start);
+    order::sort(&mut parts, |one, other| one.start.cmp(&other.start));
     let mut joined: Vec<Range<u64>> = Vec::new();
     for part in parts {
         match joined.last_mut() {

@@ -62,7 +62,7 @@ fn parse_address(text: &str) -> Option<IpAddr> {
 }
 
 /// Whether a network in CIDR notation holds an address. One that cannot be read holds none.
-fn contains(network: &str, address: IpAddr) -> bool {
+pub fn contains(network: &str, address: IpAddr) -> bool {
     let (base, length) = network.split_once('/').map_or((network, None), |(base, length)| (base, Some(length)));
     let Ok(base) = base.parse::<IpAddr>() else { return false };
     let (base, address, bits) = match (base, address) {

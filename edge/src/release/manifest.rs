@@ -3,12 +3,10 @@
 //! Every type here is a file format. A change that an older reader cannot follow raises [`FORMAT`]; readers refuse
 //! formats that they do not know. Maps are ordered, so that the same release is the same bytes.
 
-use std::collections::BTreeMap;
-
 use litemap::LiteMap;
 use serde::{Deserialize, Serialize, Serializer};
 
-use crate::config::{HeaderRule, RedirectRule};
+use crate::config::{HeaderRule, RedirectRule, sorted::sorted};
 
 /// The format that this version writes and reads.
 pub const FORMAT: u32 = 1;
@@ -69,10 +67,10 @@ pub struct Manifest {
     /// The sub-path that the app was built for: begins and ends with `/`.
     pub base: String,
     /// Files whose names carry a digest, by logical path.
-    #[serde(serialize_with = "object")]
+    #[serde(serialize_with = "object", deserialize_with = "sorted")]
     pub assets: LiteMap<String, Asset>,
     /// Files whose URL may not change (pages, robots.txt, ...), by their path below `base`, as the source folder has them.
-    #[serde(serialize_with = "object")]
+    #[serde(serialize_with = "object", deserialize_with = "sorted")]
     pub documents: LiteMap<String, Document>,
     /// Rules of the source's `_headers` file, in its order; they act before those of the settings.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
@@ -94,8 +92,8 @@ pub struct Content {
     pub sha256: String,
     /// By content coding (`br`, `gzip`, `zstd`); only those that are smaller. The file's name has the extension of
     /// [`Coding::extension`].
-    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
-    pub encodings: BTreeMap<Coding, Encoded>,
+    #[serde(default, skip_serializing_if = "LiteMap::is_empty")]
+    pub encodings: LiteMap<Coding, Encoded>,
 }
 
 /// A content coding that files are kept in.
@@ -200,11 +198,10 @@ pub struct Preload {
 /// How both kinds of files are read: with all members side by side. A flattened member would be read twice, once into a
 /// tree and once out of it, and the manifest is what the first request of an isolate waits for.
 mod read {
-    use std::collections::BTreeMap;
-
+    use litemap::LiteMap;
     use serde::Deserialize;
 
-    use super::{Coding, Content, Encoded, Preload};
+    use super::{Coding, Content, Encoded, Preload, sorted};
 
     #[derive(Deserialize)]
     pub(super) struct Asset {
@@ -213,8 +210,8 @@ mod read {
         media_type: String,
         size: u64,
         sha256: String,
-        #[serde(default)]
-        encodings: BTreeMap<Coding, Encoded>,
+        #[serde(default, deserialize_with = "sorted")]
+        encodings: LiteMap<Coding, Encoded>,
         #[serde(default)]
         imports: Vec<String>,
         #[serde(default)]
@@ -236,8 +233,8 @@ mod read {
         media_type: String,
         size: u64,
         sha256: String,
-        #[serde(default)]
-        encodings: BTreeMap<Coding, Encoded>,
+        #[serde(default, deserialize_with = "sorted")]
+        encodings: LiteMap<Coding, Encoded>,
         #[serde(default)]
         asset: Option<String>,
         #[serde(default)]

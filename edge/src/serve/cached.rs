@@ -8,6 +8,7 @@ use http::{Method, StatusCode};
 use super::control::{self, Known};
 use super::flight::{ALONE_FOR, Crew, Flight, Landing, Question, shard};
 use super::forward::{self, Way};
+use super::limited;
 use super::ours::{self, Cause};
 use super::stock::Stock;
 use super::stores::{Lookup, Stores};
@@ -17,7 +18,7 @@ use crate::cache::{
     self, Arrival, Asked, Fetch, Found, Key, Plan, SearchRule, Specs, Standing, Status, Stored, Unkeyed, Why, content,
     invalidates, is_unsafe, kept_for_get, outgoing, remove_for_us,
 };
-use crate::config::{CachePolicy, Invalidate};
+use crate::config::{CachePolicy, Guards, Invalidate};
 use crate::platform::{Inbound, Outbound, Platform, Request, StoreError};
 use crate::telemetry::{LOG_UNREACHABLE, SHIELD_UNREACHABLE, STORE_UNREACHABLE};
 use crate::time::Timestamp;
@@ -103,6 +104,9 @@ where
     P: Platform + 'static,
     R: Request<Body = P::Body>,
 {
+    if let Some(refusal) = limited::admit(visit, way.bound(), Guards::Origin).await {
+        return refusal;
+    }
     let policy = stores.policy;
     let sequence = control::head(visit).number();
     let requested_at = visit.platform.now();
@@ -235,6 +239,9 @@ where
         let company = if may_wait && ask.may_wait(now) { Company::Welcome } else { Company::Unwelcome };
         let known = visit.isolate.flights.borrow().joined(&name, now).filter(|_| company == Company::Welcome);
         let leads = known.is_none();
+        if leads && let Some(refusal) = limited::admit(visit, ask.way.bound(), Guards::Origin).await {
+            return refusal;
+        }
         let flight = known.unwrap_or_else(|| take_off(visit, &ask, &log, (name, company), fetch.clone(), found));
         let within = Duration::from_millis(ask.way.pool.timeout.answer_ms) + PATIENCE;
         let landing = visit.timed("origin", flight.landed(within)).await;
@@ -417,9 +424,12 @@ where
 /// Hands the client's own question on: its conditions and ranges are the origin's to answer.
 async fn as_asked<P, R>(visit: &Visit<'_, P, R>, ask: &Ask<'_, P>, fetch: &Fetch) -> Answer<P::Body>
 where
-    P: Platform,
+    P: Platform + 'static,
     R: Request<Body = P::Body>,
 {
+    if let Some(refusal) = limited::admit(visit, ask.way.bound(), Guards::Origin).await {
+        return refusal;
+    }
     match forward::ask(visit, ask.way, ask.outbound(visit)).await {
         Ok(mut inbound) => {
             remove_for_us(&mut inbound.headers, ask.policy);

@@ -8,12 +8,13 @@ use http::{Method, StatusCode};
 
 use super::apart;
 use super::cached;
+use super::limited::{self, Bound};
 use super::observe;
 use super::ours::{self, Cause};
 use super::site::Site;
 use super::visit::Visit;
 use crate::answer::{Answer, Body, keep_out_of_the_front};
-use crate::config::{Origin, Pool, Route};
+use crate::config::{Guards, Origin, Pool, Route};
 use crate::guard::{Refusal, client, request_id, target::Target};
 use crate::origin::request::{Asked, Pace};
 use crate::origin::{self, hop};
@@ -32,7 +33,12 @@ pub(super) struct Way<'request> {
     pub(super) origin: &'request Origin,
 }
 
-impl Way<'_> {
+impl<'request> Way<'request> {
+    /// What limits need to know of it.
+    pub(super) fn bound(&self) -> Bound<'request> {
+        Bound { site: self.site, route: self.route, sent: self.sent }
+    }
+
     /// Applies the header rules to the head of an answer.
     pub(super) fn finish(&self, status: StatusCode, headers: &mut HeaderMap) {
         let rules = &self.site.rules_of_routes;
@@ -71,17 +77,23 @@ where
     };
     let way = Way { site, route, target, sent: &sent, pool, origin };
     let policy = route.cache.as_ref().and_then(|name| site.settings.caches.get(name));
-    let mut answer = match policy {
-        Some(policy) => {
+    let bound = way.bound();
+    let mut answer = match (limited::admit(visit, bound, Guards::All).await, policy) {
+        (Some(refusal), _) => refusal,
+        (None, Some(policy)) => {
             let answer = apart(cached::answer(visit, &way, policy)).await;
             observe::tell_later(visit);
             answer
         }
-        None => match ask(visit, &way, outbound(visit, &way, visit.request.take_body())).await {
-            Ok(inbound) => pass_on(visit, inbound, origin::answer::bypassed),
-            Err(cause) => ours::error(visit, cause),
+        (None, None) => match limited::admit(visit, bound, Guards::Origin).await {
+            Some(refusal) => refusal,
+            None => match ask(visit, &way, outbound(visit, &way, visit.request.take_body())).await {
+                Ok(inbound) => pass_on(visit, inbound, origin::answer::bypassed),
+                Err(cause) => ours::error(visit, cause),
+            },
         },
     };
+    limited::finish(visit, &bound, &mut answer);
     if answer.prepared.is_some() {
         return answer;
     }

@@ -220,7 +220,7 @@ where
 }
 
 /// A text for whoever navigates, a problem for programs.
-fn say<P, R>(visit: &Visit<'_, P, R>, status: StatusCode, token: &str, sentence: &str) -> Answer<P::Body>
+pub(super) fn say<P, R>(visit: &Visit<'_, P, R>, status: StatusCode, token: &str, sentence: &str) -> Answer<P::Body>
 where
     P: Platform,
     R: Request<Body = P::Body>,

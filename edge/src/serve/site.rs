@@ -5,6 +5,7 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use super::apart;
+use super::limited::{self, Ready};
 use super::visit::Visit;
 use crate::config::{ClientAddress, Settings};
 use crate::platform::{AssetError, Platform, Request, WholeFile};
@@ -33,6 +34,8 @@ pub(super) struct Site {
     /// For answers of origins: those of the settings.
     pub(super) rules_of_routes: HeaderRules,
     pub(super) redirects: Redirects,
+    /// `[limit.*]`.
+    limits: Vec<Ready>,
     /// Unlike that of every other site that this isolate has read.
     pub(super) number: u32,
     earlier: Vec<Earlier>,
@@ -62,6 +65,11 @@ impl Site {
     /// The page that answers navigations to unknown paths.
     pub(super) fn fallback(&self) -> Option<&File> {
         self.settings.document.fallback.as_deref().and_then(|path| self.release.document(path))
+    }
+
+    /// The policy of limits of that name.
+    pub(super) fn limit(&self, name: &str) -> Option<&Ready> {
+        self.limits.iter().find(|ready| ready.policy.name == name)
     }
 
     /// How many earlier releases there are.
@@ -153,6 +161,7 @@ async fn load<P: Platform>(
         rules_of_routes: HeaderRules::new(settings.headers.iter(), &spelled),
         redirects: Redirects::new(settings.redirects.iter().chain(&manifest.redirects)),
         earlier: earlier.map(|retained| Earlier { retained: retained.clone(), release: RefCell::default() }).collect(),
+        limits: limited::ready(&settings),
         number,
         read_from: list.sha256,
         watched: platform.variable("RIMWARD_WATCH").map(|_| Cell::new(now)),

@@ -8,6 +8,7 @@ use http::header::{CONTENT_LENGTH, HeaderName};
 use http::{HeaderMap, HeaderValue, Method};
 
 use super::Isolate;
+use super::limited::Limited;
 use crate::answer::{Answer, Body, PreparedHead};
 use crate::cache::Status;
 use crate::config::{ClientAddress, Route};
@@ -27,6 +28,8 @@ pub(super) struct Visit<'world, P: Platform, R> {
     pub(super) isolate: &'world Rc<Isolate<P>>,
     pub(super) request: &'world R,
     pub(super) started: Timestamp,
+    /// What limits said of it.
+    pub(super) limited: RefCell<Limited<P>>,
     id: OnceCell<String>,
     phases: RefCell<Vec<(&'static str, Timestamp, Timestamp)>>,
 }
@@ -37,8 +40,8 @@ where
     R: Request<Body = P::Body>,
 {
     pub(super) fn begin(platform: &'world Rc<P>, isolate: &'world Rc<Isolate<P>>, request: &'world R) -> Self {
-        let phases = RefCell::default();
-        Visit { platform, isolate, request, started: platform.now(), id: OnceCell::new(), phases }
+        let (started, limited, phases) = (platform.now(), RefCell::default(), RefCell::default());
+        Visit { platform, isolate, request, started, limited, id: OnceCell::new(), phases }
     }
 
     /// Takes the platform's id where the settings say whose platform it is.
@@ -58,6 +61,12 @@ where
         let outcome = work.await;
         self.phases.borrow_mut().push((phase, began, self.platform.now()));
         outcome
+    }
+
+    /// Notes something for `Server-Timing` that took no time.
+    pub(super) fn remark(&self, phase: &'static str) {
+        let now = self.platform.now();
+        self.phases.borrow_mut().push((phase, now, now));
     }
 
     /// Tells the operator, with our id and, apart from it, the client's own.

@@ -50,6 +50,8 @@ extern "C" {
     pub(super) fn accept_encoding(call: &Call) -> Option<String>;
     #[wasm_bindgen(js_namespace = shim)]
     pub(super) fn peer(call: &Call) -> Option<String>;
+    #[wasm_bindgen(js_namespace = shim)]
+    pub(super) fn country(call: &Call) -> Option<String>;
     #[wasm_bindgen(js_namespace = shim, js_name = takeBody)]
     pub(super) fn take_body(call: &Call) -> JsValue;
 
@@ -114,6 +116,11 @@ extern "C" {
     pub(super) fn log_id(call: &Call) -> Option<String>;
     #[wasm_bindgen(js_namespace = shim, js_name = askLog)]
     pub(super) fn ask_log(call: &Call, command: &str, within_ms: f64) -> Promise;
+
+    #[wasm_bindgen(js_namespace = shim, js_name = askLimits)]
+    pub(super) fn ask_limits(call: &Call, object: &str, what: &str, text: &str, within_ms: f64) -> Option<Promise>;
+    #[wasm_bindgen(js_namespace = shim)]
+    pub(super) fn watched(body: &JsValue, length: Option<f64>, over: &Beacon) -> JsValue;
 
     #[wasm_bindgen(js_namespace = shim, js_name = hasStore)]
     pub(super) fn has_store(call: &Call, store: u32) -> bool;

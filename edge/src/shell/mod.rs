@@ -7,6 +7,8 @@
 mod bindings;
 #[cfg(target_arch = "wasm32")]
 mod ledger;
+#[cfg(target_arch = "wasm32")]
+mod limits;
 #[cfg(all(target_arch = "wasm32", feature = "probe"))]
 mod probe;
 #[cfg(target_arch = "wasm32")]

@@ -56,6 +56,10 @@ impl Request for ShellRequest {
         bindings::accept_encoding(&self.call)
     }
 
+    fn country(&self) -> Option<String> {
+        bindings::country(&self.call)
+    }
+
     fn peer_address(&self) -> Option<String> {
         let peer = bindings::peer(&self.call)?;
         let without_port = peer.parse::<SocketAddr>().map(|socket| socket.ip().to_string());

@@ -14,7 +14,8 @@ use super::request::{pack, unpack};
 use super::task;
 use crate::memory::Memory;
 use crate::platform::{
-    AssetError, FetchError, Inbound, Kept, LogError, Outbound, Platform, Relay, Relayed, Store, StoreError, WholeFile,
+    AssetError, FetchError, Inbound, Kept, LimitAsk, LogError, Outbound, Platform, Relay, Relayed, Store, StoreError,
+    WholeFile,
 };
 use crate::time::Timestamp;
 
@@ -249,6 +250,23 @@ impl Platform for World {
         let reply = JsFuture::from(bindings::ask_log(&self.call, &command, millis(within))).await;
         let reply = reply.map_err(|error| LogError::Failed(describe(&error)))?;
         reply.as_string().ok_or(LogError::Timeout(within))
+    }
+
+    async fn ask_limits(&self, object: &str, ask: LimitAsk, within: Duration) -> Result<String, StoreError> {
+        let (what, text) = match &ask {
+            LimitAsk::Take(text) => ("take", text),
+            LimitAsk::Undo(text) => ("undo", text),
+            LimitAsk::Enter(text) => ("enter", text),
+            LimitAsk::Renew(text) => ("renew", text),
+            LimitAsk::Leave(text) => ("leave", text),
+        };
+        let asking = bindings::ask_limits(&self.call, object, what, text, millis(within)).ok_or(StoreError::Absent)?;
+        let reply = store_reply(asking).await?;
+        reply.as_string().ok_or_else(|| StoreError::Failed(format!("no answer within {within:?}")))
+    }
+
+    fn watched(&self, body: JsValue, length: Option<u64>, over: &Signal) -> JsValue {
+        bindings::watched(&body, length.map(count), &over.0)
     }
 
     fn defer(self: &Rc<Self>, work: impl Future<Output = ()> + 'static) {

@@ -149,6 +149,10 @@ impl Request for Asking {
         self.header("accept-encoding")
     }
 
+    fn country(&self) -> Option<String> {
+        None
+    }
+
     fn peer_address(&self) -> Option<String> {
         Some("203.0.113.9".to_owned())
     }

@@ -13,8 +13,8 @@ use rimward_edge::control::ledger::{Change, Ledger, Row, Table};
 use rimward_edge::control::message::{Command, Reply};
 use rimward_edge::control::record::{Kind, Purge};
 use rimward_edge::platform::{
-    AssetError, FetchError, Inbound, Kept, LogError, Outbound, Platform, Recording, Relay, Relayed, Signal, Store,
-    StoreError, WholeFile,
+    AssetError, FetchError, Inbound, Kept, LimitAsk, LogError, Outbound, Platform, Recording, Relay, Relayed, Signal,
+    Store, StoreError, WholeFile,
 };
 use rimward_edge::release::verify::hexadecimal_sha256;
 use rimward_edge::serve::Isolate;
@@ -414,6 +414,14 @@ impl Platform for Edge {
 
     async fn unrelay(&self, _: &str, _: &str) -> Result<(), StoreError> {
         Err(StoreError::Absent)
+    }
+
+    async fn ask_limits(&self, _: &str, _: LimitAsk, _: Duration) -> Result<String, StoreError> {
+        Err(StoreError::Absent)
+    }
+
+    fn watched(&self, body: Stuff, _: Option<u64>, _: &Beacon) -> Stuff {
+        body
     }
 
     async fn count(&self, _: String) -> Result<(), StoreError> {

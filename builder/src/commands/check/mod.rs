@@ -11,7 +11,7 @@ use crate::config::Plan;
 use crate::diagnostic::{Diagnostic, Severity};
 use crate::pipeline::BuildError;
 use crate::publish::{FILES_FREE, FILES_PAID};
-use crate::settings::{self, AssetsFrom, Explained, WRANGLER_FILE};
+use crate::settings::{self, AssetsFrom, Explained, ExplainedLimit, WRANGLER_FILE};
 use agree::{AgreeError, Builds};
 
 /// Largest file that the platform takes.
@@ -44,11 +44,13 @@ pub fn run(args: &CheckArgs) -> Ended {
         findings.extend(disagreement(builds, &plan));
     }
     talk.findings(&findings);
-    let kept = settings::explain(plan.settings_file.chosen());
+    let chosen = plan.settings_file.chosen();
+    let (kept, limited) = (settings::explain(chosen), settings::explain_limits(chosen));
     if args.json {
-        println!("{:#}", output(&plan, builds.as_ref(), &kept, &findings));
+        println!("{:#}", output(&plan, builds.as_ref(), (&kept, &limited), &findings));
     } else {
-        let explained = kept.iter().map(|explained| format!("\n{}", explained.text()));
+        let texts = kept.iter().map(Explained::text).chain(limited.iter().map(ExplainedLimit::text));
+        let explained = texts.map(|text| format!("\n{text}"));
         print!("{}", builds.iter().map(|builds| summary(&plan, builds)).chain(explained).collect::<String>());
     }
     let wrong = findings.iter().any(|finding| finding.severity == Severity::Error);
@@ -162,7 +164,12 @@ fn summary(plan: &Plan, builds: &Builds) -> String {
 }
 
 /// What `--json` prints. Fields are only ever added.
-fn output(plan: &Plan, builds: Option<&Builds>, kept: &[Explained], findings: &[Diagnostic]) -> Value {
+fn output(
+    plan: &Plan,
+    builds: Option<&Builds>,
+    (kept, limited): (&[Explained], &[ExplainedLimit]),
+    findings: &[Diagnostic],
+) -> Value {
     let visit = builds.and_then(|builds| cost::first_visit(&builds.manifest));
     json!({
         "findings": findings_json(findings),
@@ -170,6 +177,7 @@ fn output(plan: &Plan, builds: Option<&Builds>, kept: &[Explained], findings: &[
         "files": builds.map(|builds| builds.built.report.output_files),
         "assets": match plan.settings.assets { AssetsFrom::Worker => "worker", AssetsFrom::Platform => "platform" },
         "kept": kept,
+        "limited": limited,
         "first_visit": visit,
         "dollars_per_million_visits": visit.map(|visit| cost::cost(&visit)),
     })

@@ -1,0 +1,137 @@
+//! One object that counts, as its shell drives it: texts in and out.
+
+use super::partition::Key;
+use super::shard::{self, NoCommand, Row, Shard, read_charges, read_settled, write_settled};
+use super::turns::{Entry, Turn, Turns};
+
+/// Counters and queues.
+#[derive(Debug, Default)]
+pub struct Object {
+    shard: Shard,
+    turns: Turns,
+}
+
+/// What becomes of charges: as [`super::limiter::Reply`] has it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Verdict {
+    /// Whether the request passes.
+    pub admits: bool,
+    /// Of each charge, a line.
+    pub settled: String,
+}
+
+impl Object {
+    /// See [`Shard::open`].
+    pub fn open<'r>(rows: impl Iterator<Item = (&'r str, &'r str)>) -> (Object, usize) {
+        let (shard, unread) = Shard::open(rows);
+        (Object { shard, turns: Turns::default() }, unread)
+    }
+
+    /// See [`Shard::take`].
+    pub fn take(&mut self, charges: &str, now_ms: u64) -> Result<Verdict, NoCommand> {
+        let charges = read_charges(charges)?;
+        let settled = self.shard.take(&charges, now_ms);
+        let admits = !shard::refuses(&charges, &settled);
+        Ok(Verdict { admits, settled: write_settled(&settled) })
+    }
+
+    /// See [`Shard::undo`].
+    pub fn undo(&mut self, charges: &str, settled: &str, taken_ms: u64, now_ms: u64) -> Result<(), NoCommand> {
+        let taken: Vec<_> = read_charges(charges)?.into_iter().zip(read_settled(settled)?).collect();
+        self.shard.undo(&taken, taken_ms, now_ms);
+        Ok(())
+    }
+
+    /// See [`Turns::enter`].
+    pub fn enter(&mut self, entry: &str, now_ms: u64) -> Result<Turn, NoCommand> {
+        let entry = read_entry(entry).ok_or(NoCommand)?;
+        Ok(self.turns.enter(&entry, now_ms))
+    }
+
+    /// See [`Turns::renew`].
+    pub fn renew(&mut self, whose: &str, now_ms: u64) -> Result<(), NoCommand> {
+        let (key, ticket) = read_ticket(&mut whose.split(' ')).ok_or(NoCommand)?;
+        self.turns.renew(key, ticket, now_ms);
+        Ok(())
+    }
+
+    /// See [`Turns::leave`].
+    pub fn leave(&mut self, whose: &str) -> Result<(), NoCommand> {
+        let (key, ticket) = read_ticket(&mut whose.split(' ')).ok_or(NoCommand)?;
+        self.turns.leave(key, ticket);
+        Ok(())
+    }
+
+    /// The tickets whose turn it is now, of the queue that an entry or a ticket names (see [`Turns::called`]).
+    pub fn called(&mut self, whose: &str, now_ms: u64) -> Result<Vec<u64>, NoCommand> {
+        let (key, _) = read_ticket(&mut whose.split(' ')).ok_or(NoCommand)?;
+        Ok(self.turns.called(key, now_ms))
+    }
+
+    /// See [`Turns::due_at`].
+    pub fn due_at(&self, whose: &str) -> Option<u64> {
+        let (key, _) = read_ticket(&mut whose.split(' '))?;
+        self.turns.due_at(key)
+    }
+
+    /// See [`Turns::state`].
+    pub fn state(&self, whose: &str) -> (usize, usize) {
+        read_ticket(&mut whose.split(' ')).map_or((0, 0), |(key, _)| self.turns.state(key))
+    }
+
+    /// What each counter has used.
+    pub fn used(&self, now_ms: u64) -> Vec<u64> {
+        self.shard.used(now_ms)
+    }
+
+    /// See [`Shard::take_rows`].
+    pub fn take_rows(&mut self) -> Vec<Row> {
+        self.shard.take_rows()
+    }
+}
+
+/// The text that names a request in a queue.
+pub fn write_ticket(key: Key, ticket: u64) -> String {
+    format!("{key} {ticket:x}")
+}
+
+/// The text of an entry: a ticket, and what it needs.
+pub fn write_entry(entry: &Entry) -> String {
+    let Entry { key, ticket, permits, queue, wait_ms } = entry;
+    format!("{} {permits} {queue} {wait_ms}", write_ticket(*key, *ticket))
+}
+
+fn read_ticket<'t>(words: &mut impl Iterator<Item = &'t str>) -> Option<(Key, u64)> {
+    let key = Key::read(words.next()?)?;
+    Some((key, u64::from_str_radix(words.next()?, 16).ok()?))
+}
+
+fn read_entry(text: &str) -> Option<Entry> {
+    let mut words = text.split(' ');
+    let (key, ticket) = read_ticket(&mut words)?;
+    let permits = words.next()?.parse().ok()?;
+    let queue = words.next()?.parse().ok()?;
+    let wait_ms = words.next()?.parse().ok()?;
+    Some(Entry { key, ticket, permits, queue, wait_ms })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn texts_are_read_as_they_are_written() {
+        let key = Key { policy: 1, partition: 2 };
+        let entry = Entry { key, ticket: u64::MAX, permits: 3, queue: 4, wait_ms: 5 };
+        assert_eq!(read_entry(&write_entry(&entry)), Some(entry));
+        let mut object = Object::default();
+        assert_eq!(object.enter(&write_entry(&entry), 0), Ok(Turn::Now));
+        assert_eq!(object.state(&write_ticket(key, 1)), (2, 0));
+        assert_eq!(object.leave(&write_ticket(key, u64::MAX)), Ok(()));
+        assert_eq!(object.state(&write_ticket(key, 1)), (3, 0));
+        for text in ["", "x", "x 1 2 3", &write_ticket(key, 1)] {
+            assert_eq!(object.enter(text, 0), Err(NoCommand), "{text}");
+            assert_eq!(object.take(&format!("{text}\n"), 0), Err(NoCommand), "{text}");
+        }
+    }
+}
