@@ -4,12 +4,14 @@
 use std::ffi::OsString;
 use std::net::IpAddr;
 use std::path::PathBuf;
+use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand};
 
 use crate::client::SiteUrl;
 #[cfg(target_os = "linux")]
 use crate::commands::Farewell;
+use crate::settings;
 use crate::warm::Encoding;
 
 /// Ships React apps to the edge: an immutable, fingerprinted, precompressed release from what a bundler wrote.
@@ -65,6 +67,13 @@ pub enum Command {
     ///
     /// Exit status: 0 done; 1 the purge is none, or calls to the zone were given up; 2 usage or environment.
     Purge(PurgeArgs),
+    /// List who is banned by limits (`ban` of `[limit.*]`), ban somebody, or let somebody in again, at every location
+    ///
+    /// The secret is that of the Worker's `RIMWARD_OPERATE_SECRET`, read from the environment variable of that name. Whom
+    /// a limit counts is said as its `partition` does: each part of it is named. The site knows digests of them alone.
+    ///
+    /// Exit status: 0 done; 1 the limit bans nobody, or does not count so; 2 usage or environment.
+    Limits(LimitsArgs),
     /// Becomes another program, which is told when its parent is gone: how this program starts those that must end with it.
     #[cfg(target_os = "linux")]
     #[command(hide = true)]
@@ -121,6 +130,103 @@ pub struct PurgeArgs {
     #[arg(long, requires = "failed")]
     pub replay: bool,
 
+    /// Print what came of it as JSON on standard output
+    #[arg(long)]
+    pub json: bool,
+
+    /// Where the site is reached: scheme, host and port [default: https:// and the first of `hosts` of `[site]`]
+    #[arg(long, value_name = "URL")]
+    pub to: Option<SiteUrl>,
+
+    #[command(flatten)]
+    #[allow(missing_docs, reason = "clap would take it for the help of every flag in it")]
+    pub project: ProjectArgs,
+}
+
+/// `rimward limits`.
+#[derive(Debug, Clone, Args)]
+pub struct LimitsArgs {
+    /// What to do.
+    #[command(subcommand)]
+    pub command: LimitsCommand,
+}
+
+/// What to do with bans.
+#[derive(Debug, Clone, Subcommand)]
+pub enum LimitsCommand {
+    /// List who is banned, until when, and by whom
+    List(LimitsSite),
+    /// Ban somebody
+    Ban(BanArgs),
+    /// Let somebody in again
+    Lift(LiftArgs),
+}
+
+/// `rimward limits ban`.
+#[derive(Debug, Clone, Args)]
+pub struct BanArgs {
+    #[command(flatten)]
+    #[allow(missing_docs, reason = "clap would take it for the help of every flag in it")]
+    pub whom: WhomArgs,
+
+    /// For how long: "10m", "2h" [default: as `ban` of the limit says]
+    #[arg(long = "for", value_name = "TIME", value_parser = settings::ban_period)]
+    pub period: Option<Duration>,
+
+    #[command(flatten)]
+    #[allow(missing_docs, reason = "clap would take it for the help of every flag in it")]
+    pub site: LimitsSite,
+}
+
+/// `rimward limits lift`.
+#[derive(Debug, Clone, Args)]
+pub struct LiftArgs {
+    #[command(flatten)]
+    #[allow(missing_docs, reason = "clap would take it for the help of every flag in it")]
+    pub whom: WhomArgs,
+
+    #[command(flatten)]
+    #[allow(missing_docs, reason = "clap would take it for the help of every flag in it")]
+    pub site: LimitsSite,
+}
+
+/// Whom a limit counts.
+#[derive(Debug, Clone, Default, Args)]
+#[command(group(clap::ArgGroup::new("named").required(true).multiple(true)
+    .args(["ip", "header", "cookie", "route", "country", "digest"])))]
+pub struct WhomArgs {
+    /// The limit: the NAME of a `[limit.NAME]` with `ban`
+    #[arg(long, value_name = "NAME")]
+    pub limit: String,
+
+    /// The address; of IPv6 its /64
+    #[arg(long, value_name = "ADDRESS")]
+    pub ip: Option<IpAddr>,
+
+    /// A header and its value; may be repeated
+    #[arg(long, value_name = "NAME=VALUE")]
+    pub header: Vec<String>,
+
+    /// A cookie and its value; may be repeated
+    #[arg(long, value_name = "NAME=VALUE")]
+    pub cookie: Vec<String>,
+
+    /// The path of a route
+    #[arg(long, value_name = "PATH")]
+    pub route: Option<String>,
+
+    /// The country, by two letters
+    #[arg(long, value_name = "CODE")]
+    pub country: Option<String>,
+
+    /// Instead of all these: the digest that `rimward limits list` says
+    #[arg(long, value_name = "HEX", conflicts_with_all = ["ip", "header", "cookie", "route", "country"])]
+    pub digest: Option<String>,
+}
+
+/// Which site, and how it is told.
+#[derive(Debug, Clone, Args)]
+pub struct LimitsSite {
     /// Print what came of it as JSON on standard output
     #[arg(long)]
     pub json: bool,

@@ -1,6 +1,7 @@
 //! The life of a request: the one function that asks, decides and acts, in order.
 
 mod admission;
+mod bans;
 mod cached;
 mod control;
 mod flight;
@@ -34,6 +35,7 @@ use crate::answer::Answer;
 use crate::cache::Specs;
 use crate::guard::{self, Refusal, secret::Failures, target::Target};
 use crate::limit::limiter::Limiter;
+use crate::limit::refusals::Refusals;
 use crate::memory::Memory;
 use crate::platform::{Platform, Request};
 use crate::release::file::Place;
@@ -76,6 +78,8 @@ pub struct Isolate<P: Platform> {
     persists: RefCell<Budget>,
     /// Made when it is needed first: it has a name of chance.
     limiter: RefCell<Option<Limiter>>,
+    /// By limits that ban.
+    refusals: RefCell<Refusals>,
 }
 
 /// Of all stored responses in memory: an isolate has 128 MB for everything.
@@ -108,6 +112,7 @@ impl<P: Platform> Default for Isolate<P> {
             evictions_told: Cell::default(),
             persists: RefCell::default(),
             limiter: RefCell::default(),
+            refusals: RefCell::default(),
         }
     }
 }
@@ -157,6 +162,9 @@ where
     }
     if target.path == "/.rimward/purge" || target.path.starts_with("/.rimward/purge/") {
         return apart(purge::answer(visit, site, &target)).await;
+    }
+    if target.path == "/.rimward/limits" {
+        return apart(bans::answer(visit, site)).await;
     }
     if target.path == "/.rimward/metrics" {
         return apart(observe::answer(visit, site)).await;

@@ -4,6 +4,7 @@ pub mod build;
 pub mod check;
 pub mod dev;
 pub mod init;
+pub mod limits;
 pub mod purge;
 pub mod serve;
 pub mod warm;
@@ -20,6 +21,7 @@ use crate::client::SiteUrl;
 use crate::config::{Choices, Plan, PlanError, Strictness, plan};
 use crate::diagnostic::{Diagnostic, Severity};
 use crate::fs::Real;
+use crate::site::SiteError;
 
 pub use talk::Talk;
 pub use tied::Farewell;
@@ -50,6 +52,7 @@ pub fn run(cli: Cli) -> Ended {
     match cli.command {
         Command::Build(args) => build::run(&args),
         Command::Purge(args) => purge::run(&args),
+        Command::Limits(args) => limits::run(&args),
         Command::Serve(args) => serve::run(&args),
         Command::Init(args) => init::run(&args),
         Command::Dev(args) => dev::run(&args),
@@ -57,6 +60,36 @@ pub fn run(cli: Cli) -> Ended {
         Command::Warm(args) => warm::run(&args),
         #[cfg(target_os = "linux")]
         Command::Become(args) => tied::run(&args),
+    }
+}
+
+/// Why a running site did not do what was asked, or not all of it: a sentence.
+enum Trouble {
+    Inputs(String),
+    Environment(String),
+}
+
+impl From<SiteError> for Trouble {
+    fn from(error: SiteError) -> Trouble {
+        match error {
+            SiteError::Bad(_) => Trouble::Inputs(error.to_string()),
+            _ => Trouble::Environment(error.to_string()),
+        }
+    }
+}
+
+/// How a command ended that asked a running site; where it came to nothing, it has been said why.
+fn ended(talk: &Talk, done: Result<Ended, Trouble>) -> Ended {
+    match done {
+        Ok(ended) => ended,
+        Err(Trouble::Inputs(why)) => {
+            talk.error(why);
+            Ended::Errors
+        }
+        Err(Trouble::Environment(why)) => {
+            talk.error(why);
+            Ended::Trouble
+        }
     }
 }
 

@@ -9,12 +9,12 @@ use rimward_edge::guard::secret::Scope;
 use rimward_edge::release::manifest::RELEASES_PATH;
 use serde_json::{Value, json};
 
-use super::{Ended, Talk, plan_of, site_of};
+use super::{Ended, Talk, Trouble, ended, plan_of, site_of};
 use crate::changes::{Change, Changes};
 use crate::cli::PurgeArgs;
 use crate::config::Plan;
 use crate::fs::{Files as _, Real};
-use crate::site::{Site, SiteError};
+use crate::site::Site;
 
 /// Where purges are asked for.
 const PATH: &str = "/.rimward/purge";
@@ -34,32 +34,7 @@ pub fn run(args: &PurgeArgs) -> Ended {
         true => failed(&talk, args, &site),
         false => purge(&talk, args, &plan, &site),
     });
-    match done {
-        Ok(ended) => ended,
-        Err(Trouble::Inputs(why)) => {
-            talk.error(why);
-            Ended::Errors
-        }
-        Err(Trouble::Environment(why)) => {
-            talk.error(why);
-            Ended::Trouble
-        }
-    }
-}
-
-/// Why nothing, or not everything, was purged: a sentence.
-enum Trouble {
-    Inputs(String),
-    Environment(String),
-}
-
-impl From<SiteError> for Trouble {
-    fn from(error: SiteError) -> Trouble {
-        match error {
-            SiteError::Bad(_) => Trouble::Inputs(error.to_string()),
-            _ => Trouble::Environment(error.to_string()),
-        }
-    }
+    ended(&talk, done)
 }
 
 fn site(args: &PurgeArgs, plan: &Plan) -> Result<Site, Trouble> {

@@ -13,6 +13,7 @@ use rimward_edge::config::{
 };
 
 use self::values::Kind;
+pub use self::values::ban_period;
 use super::check::{distinct, items};
 use super::findings::{Findings, Located, closest};
 use super::raw::{RawBan, RawLimit, RawRoute};

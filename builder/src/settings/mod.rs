@@ -29,6 +29,7 @@ pub use build::{AssetsFrom, BuildSettings, SourceMaps};
 pub use compile::compile;
 pub use explain::{Explained, ExplainedLimit, Guarded, Rule, explain, explain_limits};
 pub use headers_file::parse_headers;
+pub use limiting::ban_period;
 pub use platform::{PLATFORM_HEADERS, PLATFORM_HEADERS_MARK, platform_headers};
 pub use redirects_file::parse_redirects;
 pub use wrangler::{WRANGLER_FILE, assets_text, check_wrangler, objects_text};

@@ -3,6 +3,7 @@
 //! The object stores rows and runs alarms; what stands in a row, and when the next alarm is due, is decided here. Memory
 //! is a copy of the rows: [`Ledger::open`] makes the same ledger of them at any time.
 
+mod bans;
 mod work;
 
 use std::collections::HashMap;
@@ -44,6 +45,8 @@ pub struct Ledger {
     /// The call that is being made. Forgotten with the memory: it is made again.
     under_way: Option<u64>,
     changes: Vec<Change>,
+    /// Whether a ban was let go of before its end.
+    is_full: bool,
 }
 
 /// What stands beside the records.
@@ -177,11 +180,17 @@ impl Ledger {
         }
         let head = self.begun(now);
         let sequence = head.last.next(now);
-        let record = Record { sequence, made_at: now, expires_at: now.plus(RECORD_LIFE), key, kind };
+        let mut record = Record { sequence, made_at: now, expires_at: now.plus(RECORD_LIFE), key, kind };
         if record.weight().exceeds(RECORD) {
             return Reply::TooMuch;
         }
-        let reply = Reply::Appended(appended(&record, false, now));
+        let reply = appended(&record, false, now);
+        if let Kind::Ban(ban) = &record.kind {
+            match self.make_room(ban, now) {
+                Ok(expires_at) => record.expires_at = expires_at,
+                Err(sequence) => return Reply::Appended(Appended { sequence, again: true, ..reply }),
+            }
+        }
         self.put(Table::Record, sequence.number(), &record);
         self.hold(record);
         let forgotten = self.forget(now);
@@ -192,7 +201,7 @@ impl Ledger {
             head.last = sequence;
             head.forgotten.raise(forgotten);
         });
-        reply
+        Reply::Appended(reply)
     }
 
     /// Lets go of what has expired, and of the oldest where there is too much.
@@ -201,7 +210,8 @@ impl Ledger {
         let mut forgotten = Highest::default();
         let mut gone = Vec::new();
         for record in self.records.values() {
-            // What a later version wrote is left alone: here nobody knows what its end would mean.
+            // Bans end otherwise, and cover nothing then. What a later version wrote is left alone: here nobody knows what its
+            // end would mean.
             let Kind::Purge(purge) = &record.kind else { continue };
             if record.expires_at > now && !self.weight.exceeds(limit) {
                 break;
@@ -223,7 +233,10 @@ impl Ledger {
     }
 
     fn hold(&mut self, record: Record) {
-        self.weight += record.weight();
+        // Bans have a bound of their own: they drive no purge out.
+        if !matches!(record.kind, Kind::Ban(_)) {
+            self.weight += record.weight();
+        }
         if let Some(key) = &record.key {
             self.keys.insert(key.clone(), record.sequence);
         }

@@ -6,9 +6,10 @@ use std::time::Duration;
 use serde::de::{MapAccess, Visitor};
 use serde::{Deserialize, Deserializer, Serialize};
 
+use super::ban::Ban;
 use crate::time::Timestamp;
 
-/// How long a record is kept by itself. Afterwards [`Highest`] alone remembers it: what was fetched before it counts as
+/// How long a purge is kept by itself. Afterwards [`Highest`] alone remembers it: what was fetched before it counts as
 /// purged by it, whatever it named.
 pub const RECORD_LIFE: Duration = Duration::from_hours(30 * 24);
 
@@ -51,7 +52,7 @@ pub struct Record {
     pub sequence: Sequence,
     /// By the clock of the log.
     pub made_at: Timestamp,
-    /// [`RECORD_LIFE`] later.
+    /// Of a purge, [`RECORD_LIFE`] later; of a ban, when it ends.
     pub expires_at: Timestamp,
     /// Of the request that made it: repeated, it makes no other. Not told to isolates.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -66,6 +67,8 @@ pub struct Record {
 pub enum Kind {
     /// Stored responses are no longer valid.
     Purge(Purge),
+    /// Somebody is refused, or no longer.
+    Ban(Ban),
     /// Something that a later version knows: without meaning here, but in its place.
     #[serde(untagged)]
     Later(serde_json::Map<String, serde_json::Value>),
@@ -85,15 +88,18 @@ impl<'de> Deserialize<'de> for Kind {
 
             fn visit_map<A: MapAccess<'de>>(self, mut members: A) -> Result<Kind, A::Error> {
                 let mut later = serde_json::Map::new();
-                let mut purge = None;
+                let (mut purge, mut ban) = (None, None);
                 while let Some(name) = members.next_key::<String>()? {
                     if name == "purge" {
                         purge = Some(members.next_value()?);
-                    } else {
-                        later.insert(name, members.next_value()?);
+                        continue;
                     }
+                    let value: serde_json::Value = members.next_value()?;
+                    ban = ban.or_else(|| Ban::read(value.as_str().filter(|_| name == "ban")?));
+                    later.insert(name, value);
                 }
-                Ok(purge.map_or(Kind::Later(later), Kind::Purge))
+                let ban = ban.map_or(Kind::Later(later), Kind::Ban);
+                Ok(purge.map_or(ban, Kind::Purge))
             }
         }
 
@@ -168,6 +174,7 @@ impl Record {
             Kind::Purge(purge) => {
                 Weight { selectors: purge.of.len(), text_bytes: purge.of.iter().map(Selector::length).sum() }
             }
+            Kind::Ban(ban) => Weight { selectors: 1, text_bytes: ban.length() },
             Kind::Later(members) => Weight { selectors: members.len(), text_bytes: 0 },
         }
     }
@@ -248,10 +255,28 @@ mod tests {
 
     #[test]
     fn what_a_later_version_writes_keeps_its_place_and_its_words() {
-        let text = r#"{"sequence":7,"made_at":1000,"expires_at":2592001000,"kind":{"ban":{"address":"192.0.2.1"}}}"#;
-        let record: Record = serde_json::from_str(text).unwrap();
-        assert!(matches!(&record.kind, Kind::Later(members) if members.contains_key("ban")), "{record:?}");
+        // Bans in another form than ours are of a later version too.
+        for kind in [r#"{"drain":{"origin":"a"}}"#, r#"{"ban":{"address":"192.0.2.1"}}"#, r#"{"ban":"0 0 rule"}"#] {
+            let text = format!(r#"{{"sequence":7,"made_at":1000,"expires_at":2592001000,"kind":{kind}}}"#);
+            let record: Record = serde_json::from_str(&text).unwrap();
+            assert!(matches!(&record.kind, Kind::Later(members) if members.len() == 1), "{record:?}");
+            assert_eq!(serde_json::to_string(&record).unwrap(), text);
+        }
+    }
+
+    #[test]
+    fn a_ban_is_one_text() {
+        let ban = Ban {
+            limit: "login".into(),
+            partition: format!("{:032x}", 31),
+            until: Timestamp::from_millis(5000),
+            by_rule: true,
+        };
+        let kind = r#"{"ban":"0000000000000000000000000000001f 5000 rule login"}"#;
+        let text = format!(r#"{{"sequence":7,"made_at":1000,"expires_at":2592001000,"kind":{kind}}}"#);
+        let record = record(Kind::Ban(ban));
         assert_eq!(serde_json::to_string(&record).unwrap(), text);
+        assert_eq!(serde_json::from_str::<Record>(&text).unwrap(), record);
     }
 
     #[test]

@@ -5,9 +5,10 @@
 
 use std::time::Duration;
 
+use super::ban::{Ban, Bans};
 use super::index::{Index, Subject, Verdict};
 use super::message::News;
-use super::record::Sequence;
+use super::record::{Kind, Sequence};
 use crate::config::PurgeCheck;
 use crate::time::Timestamp;
 
@@ -36,6 +37,7 @@ const PAUSE_AFTER_FAILURE: Duration = Duration::from_secs(1);
 #[derive(Debug, Default)]
 pub struct View {
     index: Index,
+    bans: Bans,
     head: Sequence,
     /// Of everything here; `None`: nothing is known.
     as_of: Option<Timestamp>,
@@ -117,6 +119,16 @@ impl View {
         self.index.verdict(subject)
     }
 
+    /// Until when a limit refuses a partition, if it does. What is known stays, however old it is: a ban ends by itself.
+    pub fn banned_until(&self, limit: &str, partition: &str, now: Timestamp) -> Option<Timestamp> {
+        self.bans.until(limit, partition, now)
+    }
+
+    /// Who is banned.
+    pub fn bans(&self, now: Timestamp) -> impl Iterator<Item = &Ban> {
+        self.bans.live(now)
+    }
+
     /// Notes that the log is being asked.
     pub fn begin(&mut self, now: Timestamp) {
         self.tried_at = Some(now);
@@ -163,9 +175,18 @@ impl View {
             return Applied::Gap;
         }
         self.index.forget(news.forgotten);
-        let unknown = |record: &&super::record::Record| record.sequence > self.head;
-        for record in news.records.iter().filter(unknown) {
-            self.index.insert(record);
+        // Where these are all records there are, bans that are not among them are no more.
+        let is_all = news.after == Sequence::NONE;
+        if is_all {
+            self.bans.clear();
+        }
+        for record in &news.records {
+            let is_new = record.sequence > self.head;
+            match &record.kind {
+                Kind::Ban(ban) if is_new || is_all => self.bans.insert(ban),
+                _ if is_new => self.index.insert(record),
+                _ => {}
+            }
         }
         self.head = news.head;
         Applied::Known
@@ -317,6 +338,26 @@ mod tests {
             (view.head(), knows(&view, 20), view.certainty(at(800))),
             (Sequence::new(20), true, Certainty::Unsure)
         );
+    }
+
+    #[test]
+    fn a_ban_is_no_purge_and_stays_while_the_log_cannot_be_reached() {
+        let ban = Ban { limit: "a".into(), partition: "7".repeat(32), until: at(60_000), by_rule: true };
+        let record = Record { kind: Kind::Ban(ban.clone()), ..purged(20, Strength::Hard, &[]) };
+        let mut view = aged(0);
+        let after_10 = News { head: Sequence::new(20), records: vec![record], ..news(10, &[]) };
+        assert_eq!(view.renew(&after_10, at(10_000), at(10_000)), Applied::Known);
+        view.fail(at(30_000));
+        assert_eq!(view.certainty(at(30_000)), Certainty::Unsure);
+        assert_eq!(view.banned_until("a", &ban.partition, at(30_000)), Some(at(60_000)));
+        assert_eq!(view.banned_until("a", &ban.partition, at(60_000)), None);
+        let subject = Subject { url: "https://h/", tags: &[], groups: &[], sequence: Sequence::new(15) };
+        assert_eq!(view.verdict(&subject), Verdict::Standing);
+        // Only all there is says that it is no more.
+        view.renew(&news(20, &[]), at(31_000), at(31_000));
+        assert_eq!(view.bans(at(31_000)).collect::<Vec<_>>(), [&ban]);
+        view.renew(&news(0, &[10, 30]), at(31_000), at(31_000));
+        assert_eq!(view.bans(at(31_000)).count(), 0);
     }
 
     #[test]

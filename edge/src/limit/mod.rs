@@ -6,6 +6,8 @@ pub mod law;
 pub mod limiter;
 pub mod object;
 pub mod partition;
+pub mod refusals;
+pub mod request;
 pub mod shard;
 pub mod turns;
 

@@ -48,6 +48,11 @@ impl Key {
         Some(Key { policy, partition: u128::from_str_radix(partition, 16).ok()? })
     }
 
+    /// Of whom it counts, as text.
+    pub fn digest(&self) -> String {
+        format!("{:032x}", self.partition)
+    }
+
     /// The object that keeps it. What several policies count of the same partition lies in one: they are asked at once.
     pub fn shard(&self) -> u8 {
         u8::try_from(self.partition >> 120).unwrap_or_default() % SHARDS
@@ -100,6 +105,16 @@ pub fn partition(site: &str, parts: &[Part], whom: &Whom<'_>) -> u128 {
     first
 }
 
+/// Whether these parts tell of somebody: where a request lacks all of them, it is counted together with all that do.
+pub fn is_of_somebody(parts: &[Part], whom: &Whom<'_>) -> bool {
+    parts.iter().any(|part| match part {
+        Part::Ip => whom.address.is_some(),
+        Part::Header(name) => (whom.field)(name).is_some(),
+        Part::Cookie(name) => (whom.field)("cookie").is_some_and(|sent| cookie(&sent, name).is_some()),
+        Part::Route | Part::Country | Part::Global => false,
+    })
+}
+
 fn halves(digest: &[u8; 32]) -> [u128; 2] {
     let half = |from: usize| digest[from..from + 16].iter().fold(0, |number, byte| number << 8 | u128::from(*byte));
     [half(0), half(16)]
@@ -142,6 +157,27 @@ mod tests {
             (of(&[Part::Route], "192.0.2.1", &nothing), of(&[Part::Country], "192.0.2.1", &nothing), false),
         ] {
             assert_eq!(left == right, same);
+        }
+    }
+
+    #[test]
+    fn who_names_himself_by_nothing_is_nobody() {
+        let nothing = |_: &str| None;
+        let cookies = |name: &str| (name == "cookie").then(|| "session=s1".to_owned());
+        let [session, other, key] =
+            [Part::Cookie("session".into()), Part::Cookie("other".into()), Part::Header("x-key".into())];
+        for (parts, address, field, expected) in [
+            (vec![Part::Ip], "192.0.2.1", &nothing as &dyn Fn(&str) -> Option<String>, true),
+            (vec![Part::Ip], "nobody", &nothing, false),
+            (vec![session.clone()], "192.0.2.1", &cookies, true),
+            (vec![session], "192.0.2.1", &nothing, false),
+            (vec![other.clone(), Part::Route, Part::Country], "192.0.2.1", &cookies, false),
+            (vec![other, Part::Ip], "192.0.2.1", &cookies, true),
+            (vec![key], "192.0.2.1", &cookies, false),
+            (vec![Part::Global], "192.0.2.1", &cookies, false),
+        ] {
+            let whom = Whom { address: address.parse().ok(), country: None, route: "/api/*", field };
+            assert_eq!(is_of_somebody(&parts, &whom), expected, "{parts:?} {address}");
         }
     }
 

@@ -2,7 +2,7 @@
 //!
 //! An object forgets its memory when it was idle for a while, and whenever its code is replaced. So that it forgives nothing, it
 //! writes down more than was used: a counter with a block of permits ahead ([`Counter::ahead`]), for counts that matter for
-//! longer than [`SHORT_MS`]; for the others a moment until which it may have counted, and takes whatever it does not
+//! longer than 10 s; for the others a moment until which it may have counted, and takes whatever it does not
 //! know from before that as used up.
 
 use std::collections::HashMap;

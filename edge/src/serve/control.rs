@@ -4,7 +4,7 @@
 //! isolate's view is too old. [`Known::sequence`], taken before a fetch begins, goes with what the fetch brings; at the
 //! next lookup [`Known::standing`] says whether a purge came since. For a fetch of what is not stored, [`for_fetch`] waits only
 //! where nothing is known at all. [`invalidate`] tells every location what an unsafe
-//! method changed.
+//! method changed, [`ban`] who is banned.
 //!
 //! The view is renewed through an answer that the data centre shares for a second. Where the log cannot be reached, a copy
 //! in the key-value store makes the view richer, and [`Known::certainty`] says that it is not sure.
@@ -18,6 +18,7 @@ use serde::{Deserialize, Serialize};
 use super::visit::Visit;
 use crate::cache::{Invalidation, SearchRule, Standing, Stored};
 use crate::config::PurgeCheck;
+use crate::control::ban::Ban;
 use crate::control::changed::Changed;
 use crate::control::index::{Subject, Verdict, origin};
 use crate::control::ledger::NEWEST;
@@ -40,6 +41,8 @@ pub(super) struct Lease {
     copy_looked_at: Cell<Option<Timestamp>>,
     /// What other locations are to be told.
     changed: RefCell<Changed>,
+    /// Whom they are to refuse.
+    bans: RefCell<Vec<Ban>>,
     /// Whether they are being told.
     telling: Cell<bool>,
 }
@@ -80,6 +83,16 @@ impl Known {
             Verdict::Soft { since } => Standing::Stale { since },
             Verdict::Hard => Standing::Gone,
         }
+    }
+
+    /// Until when a limit refuses a partition, if it does.
+    pub(super) fn banned_until(&self, limit: &str, partition: &str, now: Timestamp) -> Option<Timestamp> {
+        self.lease.view.borrow().banned_until(limit, partition, now)
+    }
+
+    /// Who is banned.
+    pub(super) fn bans(&self, now: Timestamp) -> Vec<Ban> {
+        self.lease.view.borrow().bans(now).cloned().collect()
     }
 
     /// Whether purges may be missing.
@@ -164,7 +177,29 @@ where
     for selector in urls.into_iter().map(Selector::Url).chain(groups) {
         lease.changed.borrow_mut().add(selector);
     }
-    if lease.changed.borrow().is_empty() || lease.telling.replace(true) {
+    if !lease.changed.borrow().is_empty() {
+        tell(visit);
+    }
+}
+
+/// Tells every location, behind the answer, that somebody is banned. Whoever calls it bounds how often.
+pub(super) fn ban<P, R>(visit: &Visit<'_, P, R>, ban: Ban)
+where
+    P: Platform + 'static,
+    R: Request<Body = P::Body>,
+{
+    visit.isolate.lease.bans.borrow_mut().push(ban);
+    tell(visit);
+}
+
+/// Adds to the log what other locations are to be told, one record after the other, unless that is being done.
+fn tell<P, R>(visit: &Visit<'_, P, R>)
+where
+    P: Platform + 'static,
+    R: Request<Body = P::Body>,
+{
+    let lease = &visit.isolate.lease;
+    if lease.telling.replace(true) {
         return;
     }
     let (platform, lease) = (Rc::clone(visit.platform), Rc::clone(lease));
@@ -172,9 +207,10 @@ where
         // Cleared also where this is let go of before its end.
         let _telling = Telling(&lease.telling);
         loop {
-            let changed = lease.changed.borrow_mut().take();
-            let Some(purge) = changed else { break };
-            let append = Append { kind: Kind::Purge(purge), key: None, calls: Vec::new() };
+            let purge = lease.changed.borrow_mut().take().map(Kind::Purge);
+            let kind = purge.or_else(|| lease.bans.borrow_mut().pop().map(Kind::Ban));
+            let Some(kind) = kind else { break };
+            let append = Append { kind, key: None, calls: Vec::new() };
             match ask(platform.as_ref(), &Command::Append(append), DEADLINE_OFF_PATH).await {
                 Ok(Reply::Appended(appended)) => expire(&lease, appended.sequence),
                 Ok(_) => platform.log("other locations were not told of a change: the control log refused it"),

@@ -8,6 +8,7 @@ use http::{HeaderMap, HeaderValue, StatusCode};
 use serde_json::json;
 
 use super::apart;
+use super::bans;
 use super::observe;
 use super::ours;
 use super::site::Site;
@@ -27,6 +28,7 @@ use crate::telemetry::Metric;
 
 /// The problem types of draft-ietf-httpapi-ratelimit-headers-11, section 5.
 const QUOTA_EXCEEDED: &str = "https://iana.org/assignments/http-problem-types#quota-exceeded";
+const ABNORMAL_USAGE: &str = "https://iana.org/assignments/http-problem-types#abnormal-usage-detected";
 const REDUCED_CAPACITY: &str = "https://iana.org/assignments/http-problem-types#temporary-reduced-capacity";
 
 /// How long a permit is in use at most.
@@ -43,6 +45,9 @@ pub(super) struct Ready {
     /// What is counted over time; `None` for what is under way at once.
     quota: Option<Quota>,
 }
+
+/// A policy that a request is under, and its counter.
+pub(super) type Keyed<'b> = (&'b str, &'b Ready, Key);
 
 /// All policies.
 pub(super) fn ready(settings: &Settings) -> Vec<Ready> {
@@ -66,6 +71,14 @@ pub(super) struct Limited<P: Platform> {
 impl<P: Platform> Default for Limited<P> {
     fn default() -> Limited<P> {
         Limited { standings: Vec::new(), turns: Vec::new() }
+    }
+}
+
+impl<P: Platform> Limited<P> {
+    /// Whether a policy refused the request: one that knew how it stands.
+    pub(super) fn refused(&self, name: &str) -> bool {
+        let known = self.standings.iter().filter(|(known, _)| known == name).filter_map(|(_, standing)| *standing);
+        known.into_iter().any(|standing| !standing.admitted && standing.by != By::Unreachable)
     }
 }
 
@@ -126,7 +139,7 @@ where
     let site = &bound.site.settings.site.name;
     // Most policies count the same: each list of parts is looked at once.
     let mut partitions: Vec<(&[Part], u128)> = Vec::with_capacity(1);
-    let keyed: Vec<(&str, &Ready, Key)> = policies
+    let keyed: Vec<Keyed<'_>> = policies
         .into_iter()
         .map(|(name, ready)| {
             let parts = ready.policy.partition.as_slice();
@@ -138,6 +151,10 @@ where
             (name, ready, Key { policy: ready.digest, partition })
         })
         .collect();
+    if let Some(refusal) = bans::refuse(visit, &keyed).await {
+        observe::tell_later(visit);
+        return Some(refusal);
+    }
     let refusal = match rates(visit, &bound, &keyed).await {
         Ok(taken) => match turns(visit, &bound, &keyed).await {
             Ok(()) => None,
@@ -148,6 +165,9 @@ where
         },
         Err(refusal) => Some(refusal),
     };
+    if refusal.is_some() {
+        bans::count(visit, &keyed, &whom);
+    }
     observe::tell_later(visit);
     refusal
 }
@@ -397,19 +417,40 @@ fn seconds(millis: u64) -> u64 {
     millis.div_ceil(1000)
 }
 
+/// What a refusal is: its status, problem type, token, and what it says.
+pub(super) type Why = (StatusCode, &'static str, &'static str, &'static str);
+
+const LIMITED: Why =
+    (StatusCode::TOO_MANY_REQUESTS, QUOTA_EXCEEDED, "limited", "There were too many requests. Try again later.");
+const UNREACHABLE: Why = (
+    StatusCode::SERVICE_UNAVAILABLE,
+    REDUCED_CAPACITY,
+    "limits-unreachable",
+    "Requests cannot be counted at the moment. Try again later.",
+);
+pub(super) const BANNED: Why = (
+    StatusCode::TOO_MANY_REQUESTS,
+    ABNORMAL_USAGE,
+    "banned",
+    "There were far too many requests: nothing is answered for a while.",
+);
+
 /// 429, or 503 where nobody knows whether there is a permit.
 fn refusal<P, R>(visit: &Visit<'_, P, R>, names: &[&str], wait_ms: u64, is_known: bool) -> Answer<P::Body>
 where
     P: Platform,
     R: Request<Body = P::Body>,
 {
-    let (status, kind, token, sentence) = if is_known {
-        let status = StatusCode::TOO_MANY_REQUESTS;
-        (status, QUOTA_EXCEEDED, "limited", "There were too many requests. Try again later.")
-    } else {
-        let status = StatusCode::SERVICE_UNAVAILABLE;
-        (status, REDUCED_CAPACITY, "limits-unreachable", "Requests cannot be counted at the moment. Try again later.")
-    };
+    say(visit, if is_known { LIMITED } else { UNREACHABLE }, names, wait_ms)
+}
+
+/// A refusal by these policies, which may not be for so long.
+pub(super) fn say<P, R>(visit: &Visit<'_, P, R>, why: Why, names: &[&str], wait_ms: u64) -> Answer<P::Body>
+where
+    P: Platform,
+    R: Request<Body = P::Body>,
+{
+    let (status, kind, token, sentence) = why;
     let wait = seconds(wait_ms).max(1);
     let mut answer = if is_navigation(&|name| visit.request.header(name)) {
         ours::say(visit, status, token, sentence)

@@ -60,15 +60,7 @@ where
     let reply = visit.timed("log", control::ask(visit.platform.as_ref(), &command, WITHIN)).await;
     let reply = match reply {
         Ok(reply) => reply,
-        Err(error) => {
-            visit.log(&format!("nothing was purged: {error}"));
-            return ours::problem(
-                visit,
-                StatusCode::SERVICE_UNAVAILABLE,
-                "control-log-unreachable",
-                &format!("Nothing was purged: {error}."),
-            );
-        }
+        Err(error) => return unreachable(visit, "Nothing was purged", &error),
     };
     if let Reply::Appended(appended) = &reply {
         // Whoever purges sees it at once, where the next request comes to the same isolate.
@@ -88,7 +80,18 @@ where
     R: Request<Body = P::Body>,
 {
     let known = control::current(visit, PurgeCheck::Lease).await;
-    say(&json!({ "sequence": known.sequence(), "sure": !known.is_unsure() }))
+    say("purge", &json!({ "sequence": known.sequence(), "sure": !known.is_unsure() }))
+}
+
+/// The log could not be asked. `what` came of it.
+pub(super) fn unreachable<P, R>(visit: &Visit<'_, P, R>, what: &str, why: &dyn std::fmt::Display) -> Answer<P::Body>
+where
+    P: Platform,
+    R: Request<Body = P::Body>,
+{
+    let sentence = format!("{what}: {why}.");
+    visit.log(&sentence);
+    ours::problem(visit, StatusCode::SERVICE_UNAVAILABLE, "control-log-unreachable", &sentence)
 }
 
 /// What the log said, for whoever asked.
@@ -100,10 +103,10 @@ where
     match reply {
         Reply::Appended(appended) => {
             let calls = if let Command::Append(append) = command { append.calls.len() } else { 0 };
-            say(&appended_json(&appended, calls))
+            say("purge", &appended_json(&appended, calls))
         }
-        Reply::Failed(work) => say(&json!(work)),
-        Reply::Replayed(count) => say(&json!({ "replayed": count })),
+        Reply::Failed(work) => say("purge", &json!(work)),
+        Reply::Replayed(count) => say("purge", &json!({ "replayed": count })),
         Reply::KeyTaken => {
             ours::problem(visit, StatusCode::CONFLICT, "key-taken", "`key` stands for another purge already.")
         }
@@ -131,20 +134,7 @@ where
     P: Platform,
     R: Request<Body = P::Body>,
 {
-    let media_type = visit.request.header("content-type").unwrap_or_default();
-    if !media_type.split(';').next().unwrap_or_default().trim().eq_ignore_ascii_case("application/json") {
-        let sentence = "A purge is `application/json`.";
-        return Err(ours::problem(visit, StatusCode::UNSUPPORTED_MEDIA_TYPE, "media-type", sentence));
-    }
-    let bytes = match visit.request.take_body() {
-        Some(body) => visit.platform.gather(body, request::BODY_BYTES).await,
-        None => Ok(visit.platform.body(Vec::new())),
-    };
-    let bytes = match bytes.map(|body| visit.platform.bytes(&body)) {
-        Ok(Some(bytes)) if bytes.len() as u64 <= request::BODY_BYTES => bytes,
-        Ok(_) => return Err(too_large(visit)),
-        Err(_) => return Err(ours::problem(visit, StatusCode::BAD_REQUEST, "body", "The body broke off.")),
-    };
+    let bytes = body(visit).await?;
     let spell_query = |path: &str, query: &str| spell_query(site, target, path, query);
     let here = Here { scheme: target.scheme, authority: target.authority, spell_query: &spell_query };
     let request = match request::Request::parse(&bytes, here) {
@@ -156,6 +146,28 @@ where
     let hosts = &site.settings.site.hosts;
     let calls = zone.map(|zone| zone::calls(&request.purge, &zone, hosts)).unwrap_or_default();
     Ok(Append { kind: Kind::Purge(request.purge), key: request.key, calls })
+}
+
+/// The body of a request: JSON, bounded.
+pub(super) async fn body<P, R>(visit: &Visit<'_, P, R>) -> Result<Vec<u8>, Answer<P::Body>>
+where
+    P: Platform,
+    R: Request<Body = P::Body>,
+{
+    let media_type = visit.request.header("content-type").unwrap_or_default();
+    if !media_type.split(';').next().unwrap_or_default().trim().eq_ignore_ascii_case("application/json") {
+        let sentence = "The body is to be `application/json`.";
+        return Err(ours::problem(visit, StatusCode::UNSUPPORTED_MEDIA_TYPE, "media-type", sentence));
+    }
+    let bytes = match visit.request.take_body() {
+        Some(body) => visit.platform.gather(body, request::BODY_BYTES).await,
+        None => Ok(visit.platform.body(Vec::new())),
+    };
+    match bytes.map(|body| visit.platform.bytes(&body)) {
+        Ok(Some(bytes)) if bytes.len() as u64 <= request::BODY_BYTES => Ok(bytes),
+        Ok(_) => Err(too_large(visit)),
+        Err(_) => Err(ours::problem(visit, StatusCode::BAD_REQUEST, "body", "The body broke off.")),
+    }
 }
 
 /// A query as the URL of what is stored for that path has it: by the policy of the path's route.
@@ -182,7 +194,7 @@ where
     R: Request<Body = P::Body>,
 {
     let sentence = format!(
-        "One purge names at most {} things, of {} bytes together, in a body of {} bytes.",
+        "One request names at most {} things, of {} bytes together, in a body of {} bytes.",
         RECORD.selectors,
         RECORD.text_bytes,
         request::BODY_BYTES
@@ -190,8 +202,8 @@ where
     ours::problem(visit, StatusCode::PAYLOAD_TOO_LARGE, "too-large", &sentence)
 }
 
-fn say<B>(value: &Value) -> Answer<B> {
+pub(super) fn say<B>(token: &str, value: &dyn std::fmt::Display) -> Answer<B> {
     let mut answer = Answer::text(StatusCode::OK, format!("{value}\n"));
-    answer.headers = ours::head("purge", "application/json");
+    answer.headers = ours::head(token, "application/json");
     answer
 }

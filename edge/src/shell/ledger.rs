@@ -41,7 +41,11 @@ impl ControlLedger {
     /// See [`Ledger::answer`]. Fails where the command is of a version that is not this one.
     pub fn ask(&mut self, command: &str, now: f64) -> Result<String, JsError> {
         let command: Command = serde_json::from_slice(command.as_bytes())?;
-        Ok(serde_json::to_string(&self.ledger.answer(command, timestamp(now)))?)
+        let reply = serde_json::to_string(&self.ledger.answer(command, timestamp(now)))?;
+        if let Some(line) = self.ledger.take_warning() {
+            bindings::log(line);
+        }
+        Ok(reply)
     }
 
     /// See [`Ledger::take_changes`]: JSON, `[{"put": [table, id, text]}, {"drop": [table, id]}, …]`.

@@ -129,7 +129,7 @@ impl World {
         let appended = match &command {
             Command::Append(append) => match &append.kind {
                 Kind::Purge(purge) => Some(purge.clone()),
-                Kind::Later(_) => None,
+                Kind::Ban(_) | Kind::Later(_) => None,
             },
             _ => None,
         };

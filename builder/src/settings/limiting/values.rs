@@ -245,6 +245,12 @@ impl FromText for BanPeriod {
     }
 }
 
+/// How long a ban lasts, as the command line says it: like the settings.
+pub fn ban_period(text: &str) -> Result<Duration, String> {
+    let period = BanPeriod::parse(text);
+    period.map(|BanPeriod(seconds)| Duration::from_secs(seconds)).map_err(|refusal| format!("it {}", refusal.message))
+}
+
 /// What tells partitions apart.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(in crate::settings) struct PartName(pub(in crate::settings) Part);

@@ -1,5 +1,6 @@
 use proptest::prelude::*;
 
+use super::super::ban::{BANS, Ban};
 use super::super::index::{Index, Subject, Verdict};
 use super::super::record::{Purge, Selector};
 use super::super::view::{Applied, View};
@@ -194,7 +195,7 @@ fn one_record_is_bounded() {
 #[test]
 fn what_a_later_version_wrote_is_handed_on_and_never_forgotten() {
     let mut log = Stored::default();
-    let later = r#"{"kind":{"ban":{"address":"192.0.2.1"}}}"#;
+    let later = r#"{"kind":{"drain":{"origin":"a"}}}"#;
     let later = log.append(serde_json::from_str(later).unwrap(), at(0));
     log.append(tagged(&["a"]), at(1));
     log.append(tagged(&["b"]), at(40 * 24 * 60 * 60 * 1000));
@@ -445,4 +446,98 @@ proptest! {
             }
         }
     }
+}
+
+fn banned(partition: u64, until: u64, by_rule: bool) -> Append {
+    let ban = Ban { limit: "a".to_owned(), partition: format!("{partition:032x}"), until: at(until), by_rule };
+    Append { kind: Kind::Ban(ban), key: None, calls: Vec::new() }
+}
+
+fn bans(news: &News) -> Vec<u64> {
+    let ban = |record: &Record| match &record.kind {
+        Kind::Ban(ban) => u64::from_str_radix(&ban.partition, 16).ok(),
+        _ => None,
+    };
+    news.records.iter().filter_map(ban).collect()
+}
+
+/// Until when a view holds a partition banned.
+fn until(view: &View, partition: u64) -> Option<Timestamp> {
+    view.banned_until("a", &format!("{partition:032x}"), at(0))
+}
+
+#[test]
+fn a_ban_is_kept_until_it_ends_and_covers_nothing_when_it_is_gone() {
+    let mut log = Stored::default();
+    let born = log.news(Sequence::NONE, at(0)).forgotten;
+    log.append(banned(1, 60_000, true), at(0));
+    log.append(banned(2, 90_000, false), at(1));
+    log.restart();
+    log.append(banned(3, 99_000, false), at(59_999));
+    assert_eq!(bans(&log.news(Sequence::NONE, at(0))), [1, 2, 3]);
+    log.append(banned(4, 99_000, false), at(60_000));
+    log.restart();
+    let news = log.news(Sequence::NONE, at(0));
+    assert_eq!((bans(&news), news.forgotten), (vec![2, 3, 4], born));
+    let rows = log.rows.keys().filter(|(table, _)| *table == Table::Record as u8).count();
+    assert_eq!(rows, 3, "rows too");
+    let copy = log.ledger.copy_due(at(99_000)).expect("it goes into the copy");
+    assert_eq!(bans(&copy), [2, 3, 4]);
+}
+
+#[test]
+fn the_last_word_on_a_partition_counts_and_is_kept_as_long_as_the_one_before_it() {
+    let mut log = Stored::default();
+    log.append(banned(1, 60_000, true), at(0));
+    let mut view = View::default();
+    view.learn(&log.news(view.head(), at(0)));
+    assert_eq!(until(&view, 1), Some(at(60_000)));
+    // Somebody who knew of the first must learn of its end, however late he asks.
+    log.append(banned(1, 0, false), at(10));
+    log.append(banned(2, 90_000, false), at(59_999));
+    let news = log.news(view.head(), at(59_999));
+    assert_eq!(bans(&news), [1, 2]);
+    view.learn(&news);
+    assert_eq!((until(&view, 1), until(&view, 2)), (None, Some(at(90_000))));
+    log.append(banned(2, 70_000, false), at(60_001));
+    assert_eq!(bans(&log.news(Sequence::NONE, at(0))), [2]);
+    view.learn(&log.news(view.head(), at(0)));
+    assert_eq!(until(&view, 2), Some(at(70_000)), "an operator may shorten it");
+}
+
+#[test]
+fn a_rule_does_not_shorten_a_ban_of_an_operator() {
+    let mut log = Stored::default();
+    let first = log.append(banned(1, 60_000, false), at(0));
+    let held = log.append(banned(1, 30_000, true), at(10));
+    assert_eq!((held.sequence, held.again), (first.sequence, true));
+    let longer = log.append(banned(1, 90_000, true), at(20));
+    assert!(longer.sequence > first.sequence && !longer.again);
+    let mut view = View::default();
+    view.learn(&log.news(Sequence::NONE, at(20)));
+    assert_eq!(until(&view, 1), Some(at(90_000)));
+}
+
+#[test]
+fn bans_are_bounded_drive_no_purge_out_and_the_one_that_ends_first_goes_first() {
+    let mut log = Stored::default();
+    log.append(tagged(&["a"]), at(0));
+    let weight = log.ledger.weight;
+    let mut view = View::default();
+    for number in 0..BANS as u64 {
+        log.append(banned(number, 900_000 - number, true), at(number));
+        assert_eq!(log.ledger.take_warning(), None);
+    }
+    view.learn(&log.news(Sequence::NONE, at(1000)));
+    log.append(banned(5000, 100_000, false), at(1001));
+    assert!(log.ledger.take_warning().is_some_and(|line| line.contains("as many bans as it may")));
+    assert_eq!(log.ledger.take_warning(), None, "once");
+    log.restart();
+    let news = log.news(Sequence::NONE, at(1002));
+    assert_eq!((bans(&news).len(), log.ledger.weight, knows(&news, "a")), (BANS, weight, true));
+    assert!(!bans(&news).contains(&(BANS as u64 - 1)) && bans(&news).contains(&5000));
+    // Whoever learns all there is, forgets what is no more.
+    view.learn(&news);
+    assert_eq!((until(&view, BANS as u64 - 1), until(&view, 5000)), (None, Some(at(100_000))));
+    assert_eq!(view.bans(at(0)).count(), BANS);
 }

@@ -1,0 +1,184 @@
+//! Bans: refuses who is banned, bans who is refused again and again, and answers operators (`/.rimward/limits`).
+//!
+//! Off by default: only for a limit with `ban` the log is looked at, or anything counted.
+
+use std::time::Duration;
+
+use http::header::ALLOW;
+use http::{HeaderValue, Method, StatusCode};
+
+use super::admission::turned_away;
+use super::control;
+use super::limited::{self, Keyed, Ready};
+use super::ours;
+use super::purge::{body, say, unreachable};
+use super::site::Site;
+use super::visit::Visit;
+use crate::answer::Answer;
+use crate::config::{Algorithm, BanRule, PurgeCheck};
+use crate::control::ban::Ban;
+use crate::control::message::{Append, Command, Reply};
+use crate::control::record::Kind;
+use crate::guard::secret::Scope;
+use crate::limit::partition::{Whom, is_of_somebody};
+use crate::limit::request;
+use crate::platform::{Platform, Request};
+use crate::telemetry::Metric;
+use crate::time::Timestamp;
+
+/// The window of a limit that has none.
+const MINUTE_MS: u64 = 60_000;
+
+/// Nobody is told to come back later than that.
+const LONGEST_WAIT: Duration = Duration::from_hours(24);
+
+/// How long an operator waits for the log.
+const WITHIN: Duration = Duration::from_secs(10);
+
+/// The rule of a limit that bans.
+fn rule(ready: &Ready) -> Option<BanRule> {
+    ready.policy.ban.filter(|_| !ready.policy.shadow)
+}
+
+/// The answer to whom one of these limits bans.
+pub(super) async fn refuse<P, R>(visit: &Visit<'_, P, R>, keyed: &[Keyed<'_>]) -> Option<Answer<P::Body>>
+where
+    P: Platform + 'static,
+    R: Request<Body = P::Body>,
+{
+    if keyed.iter().all(|(_, ready, _)| rule(ready).is_none()) {
+        return None;
+    }
+    let known = control::current(visit, PurgeCheck::Lease).await;
+    let now = visit.platform.now();
+    let mut names = Vec::new();
+    let mut until = Timestamp::default();
+    for (name, ready, key) in keyed {
+        if rule(ready).is_some()
+            && let Some(end) = known.banned_until(name, &key.digest(), now)
+        {
+            visit.isolate.counters.borrow_mut().add(name, Metric::LimitRequests, "banned", 1);
+            names.push(*name);
+            until = until.max(end);
+        }
+    }
+    let wait = u64::try_from(until.since(now).min(LONGEST_WAIT).as_millis()).unwrap_or_default();
+    (!names.is_empty()).then(|| limited::say(visit, limited::BANNED, &names, wait))
+}
+
+/// Counts a request that these limits refused, each of them that did, and bans behind the answer who was refused too often.
+pub(super) fn count<P, R>(visit: &Visit<'_, P, R>, keyed: &[Keyed<'_>], whom: &Whom<'_>)
+where
+    P: Platform + 'static,
+    R: Request<Body = P::Body>,
+{
+    let now = visit.platform.now();
+    for (name, ready, key) in keyed {
+        let Some(rule) = rule(ready) else { continue };
+        let was_refused = visit.limited.borrow().refused(name);
+        if !was_refused || !is_of_somebody(&ready.policy.partition, whom) {
+            continue;
+        }
+        let window = match ready.policy.algorithm {
+            Algorithm::Gcra { window, .. }
+            | Algorithm::SlidingWindow { window, .. }
+            | Algorithm::FixedWindow { window, .. } => window.millis(),
+            Algorithm::Concurrency { .. } => MINUTE_MS,
+        };
+        if visit.isolate.refusals.borrow_mut().count(*key, rule.after.into(), window, now.as_millis()) {
+            let until = now.plus(Duration::from_secs(rule.seconds));
+            let ban = Ban { limit: (*name).to_owned(), partition: key.digest(), until, by_rule: true };
+            visit.log(&format!("limit {name}: {} is banned for {} s", ban.partition, rule.seconds));
+            control::ban(visit, ban);
+        }
+    }
+}
+
+/// Answers a request for `/.rimward/limits`.
+pub(super) async fn answer<P, R>(visit: &Visit<'_, P, R>, site: &Site) -> Answer<P::Body>
+where
+    P: Platform + 'static,
+    R: Request<Body = P::Body>,
+{
+    if let Some(refusal) = turned_away(visit, site, Scope::Operate) {
+        return refusal;
+    }
+    match *visit.request.method() {
+        Method::GET | Method::HEAD => list(visit).await,
+        Method::POST => change(visit, site).await,
+        _ => {
+            let methods = "GET, HEAD, POST";
+            let sentence = format!("Only {methods} here.");
+            let mut answer = ours::problem(visit, StatusCode::METHOD_NOT_ALLOWED, "method", &sentence);
+            answer.headers.insert(ALLOW, HeaderValue::from_static(methods));
+            answer
+        }
+    }
+}
+
+async fn list<P, R>(visit: &Visit<'_, P, R>) -> Answer<P::Body>
+where
+    P: Platform + 'static,
+    R: Request<Body = P::Body>,
+{
+    let known = control::current(visit, PurgeCheck::Strict).await;
+    let mut bans = String::new();
+    for ban in known.bans(visit.platform.now()) {
+        bans.extend([if bans.is_empty() { "" } else { "," }, "{", &members(&ban), "}"]);
+    }
+    say("limits", &format_args!("{{\"bans\":[{bans}],\"sure\":{}}}", !known.is_unsure()))
+}
+
+/// A ban as members of an object. Names of limits are made of letters, digits, `-` and `_`: nothing is escaped.
+fn members(ban: &Ban) -> String {
+    let Ban { limit, partition, until, .. } = ban;
+    format!(
+        "\"limit\":\"{limit}\",\"digest\":\"{partition}\",\"until_ms\":{},\"by\":\"{}\"",
+        until.as_millis(),
+        ban.by()
+    )
+}
+
+/// Bans somebody, or lets him in again.
+async fn change<P, R>(visit: &Visit<'_, P, R>, site: &Site) -> Answer<P::Body>
+where
+    P: Platform,
+    R: Request<Body = P::Body>,
+{
+    let bytes = match body(visit).await {
+        Ok(bytes) => bytes,
+        Err(refusal) => return refusal,
+    };
+    let ban = match read(site, &bytes, visit.platform.now()) {
+        Ok(ban) => ban,
+        Err(why) => return ours::problem(visit, StatusCode::BAD_REQUEST, "bad-ban", &format!("{why}.")),
+    };
+    let said = members(&ban);
+    let command = Command::Append(Append { kind: Kind::Ban(ban), key: None, calls: Vec::new() });
+    let reply = visit.timed("log", control::ask(visit.platform.as_ref(), &command, WITHIN)).await;
+    match reply {
+        Ok(Reply::Appended(appended)) => {
+            control::expire(&visit.isolate.lease, appended.sequence);
+            let (sequence, settles_in) = (appended.sequence.number(), appended.settles_in.as_millis());
+            say("limits", &format_args!("{{{said},\"sequence\":{sequence},\"settles_in_ms\":{settles_in}}}"))
+        }
+        Ok(_) => unreachable(visit, "Nothing was changed", &"the control log answered something else"),
+        Err(error) => unreachable(visit, "Nothing was changed", &error),
+    }
+}
+
+/// What a request asks for, as it stands in the log.
+fn read(site: &Site, bytes: &[u8], now: Timestamp) -> Result<Ban, String> {
+    let asked = request::Request::parse(bytes)?;
+    let name = &asked.limit;
+    let ready = site.limit(name).ok_or_else(|| format!("there is no `[limit.{name}]`"))?;
+    let rule = rule(ready).ok_or_else(|| format!("`[limit.{name}]` bans nobody: it has no `ban`, or is a shadow"))?;
+    let is_route = |path: &str| {
+        let mut routes = site.settings.routes.iter();
+        routes.any(|route| route.path.as_str() == path && route.limits.contains(name))
+    };
+    let partition = asked.partition(&site.settings.site.name, &ready.policy, &is_route)?;
+    let seconds = asked.seconds.unwrap_or(rule.seconds);
+    let until = if asked.lifts { Timestamp::default() } else { now.plus(Duration::from_secs(seconds)) };
+    Ok(Ban { limit: asked.limit, partition, until, by_rule: false })
+}
