@@ -356,14 +356,6 @@ fn admitted(answers: &[Answer]) -> usize {
     answers.iter().filter(|answer| answer.status == 200).count()
 }
 
-/// Waits until so much of a minute is left that a test does not cross into the next one.
-fn wait_for_a_whole_half_minute() {
-    let into = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap().as_secs() % 60;
-    if into > 30 {
-        thread::sleep(Duration::from_secs(60 - into));
-    }
-}
-
 #[test]
 fn fifty_connections_get_a_window_of_a_thousand_exactly() {
     let limits = json!([
@@ -505,7 +497,6 @@ fn a_permit_is_in_use_until_the_body_ends() {
 
 #[test]
 fn two_isolates_share_a_quota() {
-    wait_for_a_whole_half_minute();
     let limits = json!(["a; fixed-window 100 3600000; deadline_ms 5000"]);
     let mut site = Site::start(&limits, &["a"], well);
     drop(site.worker.take());

@@ -311,7 +311,9 @@ where
         let entry = Entry { key: *key, ticket, permits: permits.number(), queue, wait_ms };
         let began = visit.platform.now();
         let object = object(&bound.site.settings.site.name, key.shard());
-        let within = Duration::from_millis(ready.policy.deadline_ms + wait_ms);
+        // Where nobody waits in a queue, nobody waits so long for an object that says nothing.
+        let waits_ms = if queue == 0 { 0 } else { wait_ms };
+        let within = Duration::from_millis(ready.policy.deadline_ms + waits_ms);
         // Held from now on: whoever goes away while he waits is no longer waited for.
         let turn = hold(visit, &object, *key, ticket);
         let asking = visit.platform.ask_limits(&object, LimitAsk::Enter(write_entry(&entry)), within);
