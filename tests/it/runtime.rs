@@ -227,6 +227,12 @@ impl Connection {
         let length = body.len().to_string();
         self.send("POST", path, &[fields, &[("Content-Length", &length)]].concat());
         self.write(body.as_bytes());
+        self.answer()
+    }
+
+    /// The next answer. For one to HEAD, take [`Connection::head`].
+    #[track_caller]
+    pub(crate) fn answer(&mut self) -> Answer {
         let (status, fields) = self.head();
         let (body, whole) = self.body(status, &fields);
         Answer { status, fields, body, whole }
@@ -308,10 +314,5 @@ impl Connection {
         let mut line = String::new();
         self.reader.read_line(&mut line).expect("a line of a head");
         line.trim_end().to_owned()
-    }
-
-    /// The socket, for what follows HTTP.
-    pub(crate) fn into_stream(self) -> TcpStream {
-        self.reader.into_inner()
     }
 }
