@@ -90,7 +90,7 @@ fn load_of(case: &Case, subject: &Subject) -> Load {
 
 fn rimward(origin: &Origin) -> Result<Subject, String> {
     let timeout = Timeout { answer_ms: 5000, idle_ms: None, total_ms: None };
-    let pool = Pool { origins: vec![OriginSettings { url: origin.url("") }], timeout };
+    let pool = Pool::new(vec![OriginSettings::new(&origin.url(""))], timeout);
     let path = Pattern::parse("/api/*").map_err(|error| error.to_string())?;
     let route = Route { cache: Some("api".into()), ..Route::new(path, "api") };
     let policy: CachePolicy = serde_json::from_str("{}").map_err(|error| error.to_string())?;

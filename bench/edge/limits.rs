@@ -78,7 +78,7 @@ pub(crate) fn measure(rounds: usize) -> Result<Value, String> {
 
 fn with_limits(origin: &Origin) -> Result<Settings, String> {
     let timeout = Timeout { answer_ms: 5000, idle_ms: None, total_ms: None };
-    let pool = Pool { origins: vec![OriginSettings { url: origin.url("") }], timeout };
+    let pool = Pool::new(vec![OriginSettings::new(&origin.url(""))], timeout);
     let cache: CachePolicy = serde_json::from_str("{}").map_err(|error| error.to_string())?;
     let mut settings = Settings {
         pools: [("api".to_owned(), pool)].into_iter().collect(),

@@ -45,7 +45,7 @@ fn address(worker: &Workerd) -> String {
 /// A place whose `/api/*` is cached, from an origin that says each time what it was not asked before.
 fn cached(origin: &Origin) -> Place {
     let timeout = Timeout { answer_ms: 5000, idle_ms: None, total_ms: None };
-    let pool = Pool { origins: vec![OriginSettings { url: origin.url("") }], timeout };
+    let pool = Pool::new(vec![OriginSettings::new(&origin.url(""))], timeout);
     let policy: CachePolicy = serde_json::from_value(json!({ "tags_from": "cache-tag" })).unwrap();
     let route = Route { cache: Some("api".to_owned()), ..Route::new(Pattern::parse("/api/*").unwrap(), "api") };
     let assets = tempfile::tempdir().unwrap();

@@ -38,7 +38,7 @@ fn page() -> File {
 /// `/api/*` goes to `origin`.
 pub(crate) fn with_api(origin: &Origin) -> Settings {
     let timeout = Timeout { answer_ms: 400, idle_ms: None, total_ms: None };
-    let pool = Pool { origins: vec![OriginSettings { url: origin.url("") }], timeout };
+    let pool = Pool::new(vec![OriginSettings::new(&origin.url(""))], timeout);
     let route = Route::new(Pattern::parse("/api/*").expect("a pattern"), "api");
     Settings { pools: [("api".to_owned(), pool)].into_iter().collect(), routes: vec![route], ..settings() }
 }

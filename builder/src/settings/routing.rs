@@ -44,7 +44,7 @@ pub(super) fn pools(raw: &Field<List<RawPool>>, hosts: &[String], findings: &mut
                 .hint("give one of them another name");
         }
         match origin {
-            Some(origin) => drop(pools.by_name.insert(name.value.0.clone(), Pool { origins: vec![origin], timeout })),
+            Some(origin) => drop(pools.by_name.insert(name.value.0.clone(), Pool::new(vec![origin], timeout))),
             None => pools.unread.push(name.value.0.clone()),
         }
     }
@@ -84,7 +84,7 @@ fn origin(pool: &Located<RawPool>, hosts: &[String], findings: &mut Findings<'_>
             )
             .hint("give the origin a host name of its own");
     }
-    Some(Origin { url: url.value.text() })
+    Some(Origin::new(&url.value.text()))
 }
 
 fn timeout(raw: &Field<RawTimeout>, findings: &mut Findings<'_>) -> Timeout {

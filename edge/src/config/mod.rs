@@ -5,6 +5,7 @@
 
 mod cache;
 mod limit;
+mod pool;
 pub(crate) mod sorted;
 
 use litemap::LiteMap;
@@ -14,6 +15,10 @@ pub use self::cache::{CachePolicy, Invalidate, PERSIST_FROM_S, PurgeCheck, Query
 pub use self::limit::{
     Algorithm, BanRule, DEADLINE_MS, Guards, LimitFields, LimitPolicy, NoPermits, NoPolicy, NoWindow, Part, Permits,
     Precision, WhenUnreachable, Window,
+};
+pub use self::pool::{
+    Breaker, Choice, Concurrency, Credential, CredentialKind, HashBy, Health, NoHashBy, ORIGINS, Origin, Pool, Region,
+    Retry, Role, Sticky, Timeout,
 };
 use crate::route::pattern::Pattern;
 
@@ -135,35 +140,6 @@ pub struct RedirectRule {
     /// Also where a file of the release answers at `from`. `_redirects` rules without `!` give way to files.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub force: bool,
-}
-
-/// `[[pool]]`.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct Pool {
-    /// One or more; this version has exactly one.
-    pub origins: Vec<Origin>,
-    /// Time limits.
-    pub timeout: Timeout,
-}
-
-/// `[[pool.origin]]`.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Origin {
-    /// `http` or `https`, a host, perhaps a port and a path prefix; no trailing slash, query, fragment or user.
-    pub url: String,
-}
-
-/// Time limits of a request to a pool; none where absent.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Timeout {
-    /// Until the head of the answer is there, in milliseconds.
-    pub answer_ms: u64,
-    /// Between two pieces of the body. Off for streams of events and WebSockets.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub idle_ms: Option<u64>,
-    /// For everything. Off for streams of events and WebSockets.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub total_ms: Option<u64>,
 }
 
 /// `[[route]]`.

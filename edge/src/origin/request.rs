@@ -253,7 +253,7 @@ mod tests {
 
     #[test]
     fn the_host_asked_is_the_origins_whatever_the_path() {
-        let origin = Origin { url: "https://api.example/v1".to_owned() };
+        let origin = Origin::new("https://api.example/v1");
         for (raw_path, expected) in [
             ("/api/a%2Fb", "https://api.example/v1/api/a%2Fb?x=1"),
             ("//evil.example/x", "https://api.example/v1//evil.example/x?x=1"),
@@ -263,7 +263,7 @@ mod tests {
             assert_eq!(url(&origin, &Asked { raw_path, ..asked() }), expected);
         }
         // Without a prefix too: a path begins with a slash, which ends the host.
-        let bare = Origin { url: "https://api.example".to_owned() };
+        let bare = Origin::new("https://api.example");
         assert_eq!(url(&bare, &Asked { raw_path: "/@evil", query: None, ..asked() }), "https://api.example/@evil");
     }
 
