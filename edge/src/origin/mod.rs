@@ -1,7 +1,12 @@
-//! What is asked of an origin, and what of its answer goes on (RFC 9110 §7.6: forwarding).
+//! Which origin is asked what, and what of its answer goes on (RFC 9110 §7.6: forwarding).
 
 pub mod answer;
+pub mod budget;
+pub mod choice;
+pub mod circuit;
 pub mod hop;
+pub mod near;
+pub mod pool;
 pub mod request;
 
 /// Who forwards: how this site names itself in `Via` and `CDN-Loop`.
