@@ -4,10 +4,12 @@ pub mod answer;
 pub mod budget;
 pub mod choice;
 pub mod circuit;
+pub mod credential;
 pub mod hop;
 pub mod near;
 pub mod pool;
 pub mod request;
+pub mod retry;
 
 /// Who forwards: how this site names itself in `Via` and `CDN-Loop`.
 pub const PSEUDONYM: &str = "rimward";
