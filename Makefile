@@ -2,7 +2,7 @@
 
 SHELL := /bin/sh
 .DELETE_ON_ERROR:
-.PHONY: cache-tests conformance help build worker worker-probe demo test lint bench bench-builder bench-edge bench-rules bench-engine clean apps chromium
+.PHONY: cache-tests conformance help build worker worker-probe demo test lint faults bench bench-builder bench-edge bench-rules bench-engine clean apps chromium
 
 help: ## This list.
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 20
@@ -188,6 +188,17 @@ bench/edge/node_modules/.package-lock.json: bench/edge/package.json bench/edge/p
 target/bench/hono.js: bench/edge/workers/hono.js bench/edge/node_modules/.package-lock.json
 	@mkdir -p $(@D)
 	@bench/edge/node_modules/.bin/esbuild --log-level=warning --bundle --format=esm --minify $< --outfile=$@
+
+PROGRAMS := rimward,nginx,haproxy,varnish
+ONLY :=
+
+# Programs of the system may lie where only administrators look.
+faults: build ## Origins' bad days: how many requests are answered well, by Rimward, nginx, HAProxy and Varnish. 10 minutes.
+	@bench/faults/setup.sh $(PROGRAMS)
+	@echo "Measuring bad days of origins"
+	@mkdir -p target/bench
+	@PATH="$$PATH:/usr/sbin:/usr/local/sbin" cargo bench --quiet --locked --profile dev -p rimward-tests --bench faults -- \
+	    --programs $(PROGRAMS) $(if $(ONLY),--only "$(ONLY)") --json $(CURDIR)/target/bench/faults.json --table $(CURDIR)/docs/faults-table.md
 
 clean: ## Removes what was built, not what was installed.
 	rm -rf target .rimward tests/app/dist tests/app/dist-plain tests/bundlers/out

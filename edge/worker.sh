@@ -35,7 +35,7 @@ node_modules/.bin/wasm-opt -Oz --enable-bulk-memory --enable-bulk-memory-opt --e
     cat "$work/glue.js"
     echo 'return wasm_bindgen;'
     echo '}'
-    cat edge/shim/worker.js edge/shim/log.js edge/shim/shield.js edge/shim/metrics.js edge/shim/limits.js
+    cat edge/shim/worker.js edge/shim/log.js edge/shim/shield.js edge/shim/metrics.js edge/shim/limits.js edge/shim/health.js
 } > "$work/rimward.js"
 
 # What the module asks of its host is what wasm-bindgen's glue gives: no system interface, no `env`.

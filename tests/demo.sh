@@ -1,5 +1,5 @@
 #!/bin/sh
-# The demo: makes a release of tests/app, starts its API and the edge, says where to look, and ends both on Ctrl-C.
+# The demo: makes a release of tests/app, starts its API twice and the edge, says where to look, and ends all on Ctrl-C.
 set -eu
 cd "$(dirname "$0")/.."
 port="${PORT:-8787}"
@@ -14,12 +14,14 @@ echo "Making a release of tests/app"
 
 node tests/app/api.mjs --port 8790 &
 api=$!
+node tests/app/api.mjs --port 8791 &
+other=$!
 "$rimward" serve --port "$port" &
 edge=$!
 stop() {
     trap - INT TERM EXIT
-    kill "$edge" "$api" 2> /dev/null || true
-    wait "$edge" "$api" 2> /dev/null || true
+    kill "$edge" "$api" "$other" 2> /dev/null || true
+    wait "$edge" "$api" "$other" 2> /dev/null || true
 }
 trap 'stop; exit 0' INT TERM
 trap stop EXIT
@@ -46,8 +48,12 @@ cat << END
       curl -sD - -o /dev/null http://localhost:$port/api/products | grep -i cache-status
   Purge what is tagged with a product, or with all of them, and ask again:
       RIMWARD_PURGE_SECRET=$RIMWARD_PURGE_SECRET $rimward purge --to http://localhost:$port --tag products
-  Stop the API, and the shop goes on with what the cache has:    kill $api
-  Start it again:                                                node tests/app/api.mjs --port 8790 &
+  Two processes are the API. Kill one, and the shop goes on as before, orders and live stock too:
+      kill $api
+  Kill the other one too, and it goes on with what the cache has:
+      kill $other
+  Start them again:
+      node tests/app/api.mjs --port 8790 & node tests/app/api.mjs --port 8791 &
   Guess the password eleven times; the last try is refused, and told when to come back:
       for try in 1 2 3 4 5 6 7 8 9 10 11; do curl -s -o /dev/null -w '%{http_code} %header{ratelimit}\n' -d '{"password":"x"}' http://localhost:$port/api/login; done
   Ask for everything that visitors will ask for:                 $rimward warm --to http://localhost:$port

@@ -16,6 +16,7 @@ mod runtime;
 mod cache;
 mod limits;
 mod load;
+mod pools;
 
 use std::fmt::Write;
 use std::path::{Path, PathBuf};
@@ -58,6 +59,10 @@ const CASES: [Case; 3] = [
 
 fn main() -> Result<(), String> {
     let rounds = rounds()?;
+    if std::env::args().any(|argument| argument == "pools") {
+        eprint!("{}", pools::table(&pools::measure(rounds)?));
+        return Ok(());
+    }
     let folder = tempfile::tempdir().map_err(|error| format!("could not make a folder: {error}"))?;
     publish(folder.path(), settings(), &files(), &[]);
 
@@ -76,9 +81,10 @@ fn main() -> Result<(), String> {
     drop(subjects);
     let hits = cache::measure(rounds)?;
     let limits = limits::measure(rounds)?;
+    let pools = pools::measure(rounds)?;
     eprintln!("start-up: {STARTS} times");
     let start_up = start_up(folder.path())?;
-    let result = json!({ "cases": cases, "hits": hits, "limits": limits, "start_up": start_up, "wasm": wasm_size()? });
+    let result = json!({ "cases": cases, "hits": hits, "limits": limits, "pools": pools, "start_up": start_up, "wasm": wasm_size()? });
     eprint!("{}", table(&result));
     println!("{result:#}");
     Ok(())
@@ -246,6 +252,7 @@ fn table(result: &Value) -> String {
     }
     table.push_str(&cache::table(&result["hits"]));
     table.push_str(&limits::table(&result["limits"]));
+    table.push_str(&pools::table(&result["pools"]));
     let start = number(&result["start_up"]["over_hello_ms"]);
     let most = GOAL_START.as_secs_f64() * 1e3;
     let _ = writeln!(table, "start-up CPU over a JS hello: {start:.1} ms (≤ {most:.0}) {}", goal(start, most));

@@ -7,8 +7,13 @@
 use std::hint::black_box;
 use std::time::{Duration, Instant};
 
+use http::Method;
+use rimward_edge::config::Route;
 use rimward_edge::control::index::{Index, Subject, Verdict};
 use rimward_edge::control::record::{Kind, Purge, Record, Selector, Sequence, Strength};
+use rimward_edge::route::Routes;
+use rimward_edge::route::condition::Facts;
+use rimward_edge::route::pattern::Pattern;
 use rimward_edge::time::Timestamp;
 
 /// Live purges in the log.
@@ -49,10 +54,37 @@ fn main() {
         assert_eq!(index.verdict(&subject), expected, "{name}");
         note(name, median(|| index.verdict(black_box(&subject))));
     }
+    for (name, count, path) in [
+        ("route: the last of 10", 10, "/api/area-9/items/7/parts"),
+        ("route: the last of 1,000", 1000, "/api/area-999/items/7/parts"),
+        ("route: none of 10", 10, "/assets/app.js"),
+        ("route: none of 1,000", 1000, "/assets/app.js"),
+    ] {
+        let routes = routes(count);
+        let (nothing, nowhere) = (|_: &str| None, || None);
+        let facts = || Facts::new(&Method::GET, "shop.example", (black_box(path), None), &nothing, &nowhere);
+        let expected = path.contains("area").then(|| format!("pool-{}", count - 1));
+        let pool = routes.choose(&facts()).and_then(|chosen| chosen.route.by.pools().next().map(str::to_owned));
+        assert_eq!(pool, expected, "{name}");
+        note(name, median(|| routes.choose(&facts()).is_some()));
+    }
     println!("{}", serde_json::Value::Object(measured));
 }
 
 const DEEP: &str = "https://shop.example/a/b/c/d/e/f/g/h/i/j/k/l/m/n/o/p/q/r/s/t/u/v/w/x/y/z/1/2/3/4?page=1";
+
+/// Each for an area of its own, in different forms; the last one is for all of its area.
+fn routes(count: usize) -> Routes {
+    let last = count - 1;
+    let form = |number: usize| match number % 3 {
+        _ if number == last => format!("/api/area-{number}/:kind/:id/*"),
+        0 => format!("/api/area-{number}/list*"),
+        1 => format!("/api/area-{number}/:kind/list"),
+        _ => format!("/files/*.{number}"),
+    };
+    let route = |number| Route::new(Pattern::parse(&form(number)).expect("a pattern"), &format!("pool-{number}"));
+    Routes::new((0..count).map(route).collect())
+}
 
 /// A quarter each of URLs, tags, prefixes of different depths, and groups.
 fn purged() -> Index {

@@ -164,7 +164,7 @@ mod tests {
     fn settings() -> Settings {
         Settings {
             site: Site { name: "shop".into(), hosts: Vec::new(), base: "/".into(), client_address: None },
-            document: DocumentSettings { fallback: None, cache_control: "no-cache".into() },
+            document: DocumentSettings { fallback: None, error: None, cache_control: "no-cache".into() },
             headers: Vec::new(),
             redirects: Vec::new(),
             pools: litemap::LiteMap::new(),

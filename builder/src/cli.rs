@@ -74,6 +74,18 @@ pub enum Command {
     ///
     /// Exit status: 0 done; 1 the limit bans nobody, or does not count so; 2 usage or environment.
     Limits(LimitsArgs),
+    /// Tell which rule answers a request, and why
+    ///
+    /// By the settings and the release of this project, as the edge would: nothing is asked of anybody.
+    /// Exit status: 0 done; 1 the settings have errors; 2 usage or environment.
+    Route(RouteArgs),
+    /// List origins and how they stand, drain one of them, or undrain it, at every location
+    ///
+    /// A drained origin gets no requests until it is undrained, whether its checks say that it is well or not. The secret is that
+    /// of the Worker's `RIMWARD_OPERATE_SECRET`, read from the environment variable of that name.
+    ///
+    /// Exit status: 0 done; 1 there is no such origin, or it is the last one of its pool; 2 usage or environment.
+    Origin(OriginArgs),
     /// Becomes another program, which is told when its parent is gone: how this program starts those that must end with it.
     #[cfg(target_os = "linux")]
     #[command(hide = true)]
@@ -155,7 +167,7 @@ pub struct LimitsArgs {
 #[derive(Debug, Clone, Subcommand)]
 pub enum LimitsCommand {
     /// List who is banned, until when, and by whom
-    List(LimitsSite),
+    List(SiteArgs),
     /// Ban somebody
     Ban(BanArgs),
     /// Let somebody in again
@@ -175,7 +187,7 @@ pub struct BanArgs {
 
     #[command(flatten)]
     #[allow(missing_docs, reason = "clap would take it for the help of every flag in it")]
-    pub site: LimitsSite,
+    pub site: SiteArgs,
 }
 
 /// `rimward limits lift`.
@@ -187,7 +199,7 @@ pub struct LiftArgs {
 
     #[command(flatten)]
     #[allow(missing_docs, reason = "clap would take it for the help of every flag in it")]
-    pub site: LimitsSite,
+    pub site: SiteArgs,
 }
 
 /// Whom a limit counts.
@@ -224,9 +236,72 @@ pub struct WhomArgs {
     pub digest: Option<String>,
 }
 
+/// `rimward origin`.
+#[derive(Debug, Clone, Args)]
+pub struct OriginArgs {
+    /// What to do.
+    #[command(subcommand)]
+    pub command: OriginCommand,
+}
+
+/// What to do with origins.
+#[derive(Debug, Clone, Subcommand)]
+pub enum OriginCommand {
+    /// List every pool's origins: which are well, sick or drained, since when, and by whom
+    List(SiteArgs),
+    /// Send an origin no more requests
+    Drain(DrainArgs),
+    /// Send an origin requests again
+    Undrain(UndrainArgs),
+}
+
+/// `rimward origin drain`.
+#[derive(Debug, Clone, Args)]
+pub struct DrainArgs {
+    #[command(flatten)]
+    #[allow(missing_docs, reason = "clap would take it for the help of every flag in it")]
+    pub which: OriginName,
+
+    /// Also where it is the last origin of its pool that is not drained
+    #[arg(long)]
+    pub force: bool,
+
+    #[command(flatten)]
+    #[allow(missing_docs, reason = "clap would take it for the help of every flag in it")]
+    pub site: SiteArgs,
+}
+
+/// `rimward origin undrain`.
+#[derive(Debug, Clone, Args)]
+pub struct UndrainArgs {
+    #[command(flatten)]
+    #[allow(missing_docs, reason = "clap would take it for the help of every flag in it")]
+    pub which: OriginName,
+
+    #[command(flatten)]
+    #[allow(missing_docs, reason = "clap would take it for the help of every flag in it")]
+    pub site: SiteArgs,
+}
+
+/// Which origin.
+#[derive(Debug, Clone, Args)]
+pub struct OriginName {
+    /// The `name` of its `[[pool]]`
+    #[arg(value_name = "POOL")]
+    pub pool: String,
+
+    /// Its `url`
+    #[arg(value_name = "ORIGIN")]
+    pub url: String,
+
+    /// Return when every location knows
+    #[arg(long)]
+    pub wait: bool,
+}
+
 /// Which site, and how it is told.
 #[derive(Debug, Clone, Args)]
-pub struct LimitsSite {
+pub struct SiteArgs {
     /// Print what came of it as JSON on standard output
     #[arg(long)]
     pub json: bool,
@@ -234,6 +309,48 @@ pub struct LimitsSite {
     /// Where the site is reached: scheme, host and port [default: https:// and the first of `hosts` of `[site]`]
     #[arg(long, value_name = "URL")]
     pub to: Option<SiteUrl>,
+
+    #[command(flatten)]
+    #[allow(missing_docs, reason = "clap would take it for the help of every flag in it")]
+    pub project: ProjectArgs,
+}
+
+/// `rimward route`.
+#[derive(Debug, Clone, Args)]
+pub struct RouteArgs {
+    /// What to do.
+    #[command(subcommand)]
+    pub command: RouteCommand,
+}
+
+/// What to do with routes.
+#[derive(Debug, Clone, Subcommand)]
+pub enum RouteCommand {
+    /// Tell which rule answers a request, why no earlier one does, and what an origin would be asked
+    Explain(ExplainArgs),
+}
+
+/// `rimward route explain`.
+#[derive(Debug, Clone, Args)]
+pub struct ExplainArgs {
+    /// The URL; a path is of the first of `hosts` of `[site]`
+    pub url: String,
+
+    /// The method
+    #[arg(long, short = 'X', value_name = "METHOD", default_value = "GET")]
+    pub method: String,
+
+    /// A header of the request, "name: value"; may be repeated
+    #[arg(long, short = 'H', value_name = "HEADER")]
+    pub header: Vec<String>,
+
+    /// Where the client is, by two letters [default: nobody knows]
+    #[arg(long, value_name = "CODE")]
+    pub country: Option<String>,
+
+    /// Print it as JSON on standard output
+    #[arg(long)]
+    pub json: bool,
 
     #[command(flatten)]
     #[allow(missing_docs, reason = "clap would take it for the help of every flag in it")]

@@ -170,6 +170,10 @@ pub fn make(
 
     let rules = Rules { base: base.clone(), headers, redirects };
     let release = manifest::release(compressed, rules).map_err(|errors| findings.fail(errors))?;
+    let error_page = plan.settings.error_page.as_ref();
+    if let Some(missing) = error_page.and_then(|page| page.check(&release.manifest)) {
+        return Err(findings.fail(vec![missing]));
+    }
     let platform_headers = match plan.settings.assets {
         AssetsFrom::Worker => None,
         AssetsFrom::Platform => {

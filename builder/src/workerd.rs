@@ -171,7 +171,7 @@ pub struct Object {
 }
 
 /// All of them.
-pub const OBJECTS: [Object; 4] = [
+pub const OBJECTS: [Object; 5] = [
     Object { binding: "CONTROL_LOG", class: "ControlLog", loss: "nothing that is cached could be purged" },
     Object { binding: "SHIELD", class: "Shield", loss: "`shield` of `[[route]]` would have no effect" },
     Object {
@@ -179,6 +179,7 @@ pub const OBJECTS: [Object; 4] = [
         class: "Limits",
         loss: "`limit` of `[[route]]` could not count: `when_unreachable` would decide every request",
     },
+    Object { binding: "HEALTH", class: "Health", loss: "`health` of `[[pool]]` would check nothing" },
     Object { binding: "METRICS", class: "Metrics", loss: "nothing would be counted for `/.rimward/metrics`" },
 ];
 

@@ -62,30 +62,67 @@ async function sliceStream(reader, parts, closing, writer) {
   }
 }
 
-// A stream of the same bytes that breaks off where `source` pauses for longer than `idle` milliseconds, or is not at
-// its end at `deadline` (as Date.now() tells time). Without a limit: `undefined`.
-function limited(source, length, idle, deadline) {
+// How a body ended.
+const [WHOLE, BROKE, LEFT] = [0, 1, 2];
+
+// For so many milliseconds the beginning of a body is awaited: where it is long, and where it may be a stream that pauses.
+const HELD_FOR = 1000;
+const HELD_BRIEFLY = 20;
+
+// What comes of a body within that time, up to `limit` bytes: all of it, or its beginning.
+async function held(reader, limit, within) {
+  const pieces = [];
+  let length = 0;
+  let timer;
+  const late = new Promise((resolve) => (timer = setTimeout(resolve, within)));
+  try {
+    for (;;) {
+      const reading = reader.read();
+      const step = await Promise.race([reading, late]);
+      if (step === undefined) return { pieces, reading };
+      if (step.done) return { pieces, length, isWhole: true };
+      pieces.push(step.value);
+      length += step.value.length;
+      if (length > limit) return { pieces };
+    }
+  } finally {
+    clearTimeout(timer);
+  }
+}
+
+// A stream of the bytes that `reader` reads, after those that it has read already. It breaks off where the source pauses for longer than
+// `idle` milliseconds, or is not at its end at `deadline` (as Date.now() tells time). `ended` is told how it ended, where
+// somebody wants to know.
+function limited(reader, length, limits, ended) {
   const { readable, writable } = length === null ? new IdentityTransformStream() : new FixedLengthStream(length);
-  pump(source.getReader(), writable.getWriter(), idle, deadline);
+  pump(reader, writable.getWriter(), limits).then((end) => ended?.(end));
   return readable;
 }
 
-async function pump(reader, writer, idle, deadline) {
+async function pump(reader, writer, { idle, deadline, begun } = {}) {
   let overdue;
+  let isReading = false;
   const total = new Promise((_, reject) => {
     if (deadline === undefined) return;
     const late = () => reject(new Error("the origin's answer took longer than its `total` limit"));
     overdue = setTimeout(late, Math.max(0, deadline - Date.now()));
   });
   try {
+    for (const piece of begun?.pieces ?? []) await Promise.race([total, writer.write(piece)]);
+    let reading = begun?.reading;
     for (;;) {
-      const { done, value } = await Promise.race([total, withinIdle(reader.read(), idle)]);
+      isReading = true;
+      const { done, value } = await Promise.race([total, withinIdle(reading ?? reader.read(), idle)]);
+      isReading = false;
       if (done) break;
+      reading = undefined;
       await Promise.race([total, writer.write(value)]);
     }
     await writer.close();
+    return WHOLE;
   } catch (error) {
     await breakOff(reader, writer, error);
+    return isReading ? BROKE : LEFT;
   } finally {
     clearTimeout(overdue);
   }

@@ -30,6 +30,12 @@ function country(call) {
   return call.request.cf?.country ?? undefined;
 }
 
+// In whole degrees; the platform has it as text.
+function coordinate(call, name) {
+  const degrees = Math.round(Number.parseFloat(call.request.cf?.[name]));
+  return Number.isNaN(degrees) ? undefined : degrees;
+}
+
 function peer(call) {
   return call.request.cf?.clientIp;
 }
@@ -107,33 +113,80 @@ function outbound(method, fields, body, signal) {
   };
 }
 
-// Sends a request to an origin. Never rejects: `late` says that no head came in time, `error` that none can come.
-async function send(method, url, fields, body, answer, idle, total) {
+// Sends a request to an origin. Never rejects: `late` says that no head came in time, `cut` that the body broke off before anybody
+// got any of it (as far as `hold` bytes of it were awaited), `error` why there is no answer. `ended` is told how the body ended.
+async function send(method, url, fields, body, answer, idle, total, hold = 0, ended = undefined) {
   const started = Date.now();
   const controller = new AbortController();
-  let late = false;
+  let [late, came] = [false, false];
   const timer = setTimeout(() => {
     late = true;
     controller.abort();
   }, answer);
   try {
     const response = await fetch(url, outbound(method, fields, body, controller.signal));
+    came = true;
     const deadline = total === undefined ? undefined : started + total;
-    return { status: response.status, fields: pack(response.headers), body: inboundBody(response, idle, deadline) };
+    const isUnlimited = (idle === undefined && deadline === undefined) || isEventStream(response.headers);
+    const length = lengthOf(response.headers);
+    if (!isUnlimited && length !== null && length <= hold && response.body !== null && !response.webSocket) {
+      // The limit for the answer goes on: it is all of it.
+      return { status: response.status, fields: pack(response.headers), body: await shortBody(response, length, ended) };
+    }
+    clearTimeout(timer);
+    const inbound = await inboundBody(response, length, isUnlimited, { idle, deadline }, hold, ended);
+    return { status: response.status, fields: pack(response.headers), body: inbound };
   } catch (error) {
-    return { late, error: String(error?.message ?? error) };
+    return { late, cut: came, error: String(error?.message ?? error) };
   } finally {
     clearTimeout(timer);
   }
 }
 
+function lengthOf(headers) {
+  const said = headers.get("content-length");
+  return said === null ? null : Number(said);
+}
+
+// All of a body, at once.
+async function shortBody(response, length, ended) {
+  const bytes = new Uint8Array(await response.arrayBuffer());
+  if (bytes.length !== length) throw new Error("it ended before its length");
+  if (!isCodedAsSaid(response.headers, bytes)) throw new Error("it is not encoded as it says");
+  ended?.(WHOLE);
+  return bytes;
+}
+
 // A switched protocol is passed on as the response itself. A stream of events may pause, and last, as it likes.
-function inboundBody(response, idle, deadline) {
-  if (response.webSocket) return response;
-  const unlimited = idle === undefined && deadline === undefined;
-  if (unlimited || response.body === null || isEventStream(response.headers)) return response.body;
-  const length = response.headers.get("content-length");
-  return limited(response.body, length === null ? null : Number(length), idle, deadline);
+async function inboundBody(response, length, isUnlimited, limits, hold, ended) {
+  const { body, headers, webSocket } = response;
+  if (webSocket || body === null) {
+    ended?.(WHOLE);
+    return webSocket ? response : null;
+  }
+  if (isUnlimited && ended === undefined) return body;
+  const reader = body.getReader();
+  if (isUnlimited) return limited(reader, length, {}, ended);
+  if (hold === 0) return limited(reader, length, limits, ended);
+  const begun = await held(reader, length === null ? hold : 0, length === null ? HELD_BRIEFLY : HELD_FOR);
+  if (!isCodedAsSaid(headers, begun.pieces[0])) throw new Error("it is not encoded as it says");
+  if (!begun.isWhole) return limited(reader, length, { ...limits, begun }, ended);
+  if (length !== null && length !== begun.length) throw new Error("it ended before its length");
+  ended?.(WHOLE);
+  return join(begun.pieces, begun.length);
+}
+
+// How bodies of a coding begin.
+const CODINGS = { gzip: [0x1f, 0x8b], zstd: [0x28, 0xb5, 0x2f, 0xfd] };
+
+function isCodedAsSaid(headers, piece) {
+  const begins = CODINGS[headers.get("content-encoding")];
+  return begins === undefined || piece === undefined || begins.every((byte, at) => at >= piece.length || piece[at] === byte);
+}
+
+// A body that nobody will read.
+function discard(body) {
+  if (body instanceof ReadableStream) body.cancel().catch(() => {});
 }
 
 function isEventStream(headers) {

@@ -23,9 +23,11 @@ class Instance {
 
   constructor() {
     this.#exports = glue({
-      ...{ header, headerNamed, headers, acceptEncoding, country, peer, takeBody, variable, random, log },
-      ...{ asset, read, send, slice, prepare, respond, respondPrepared },
-      ...{ hasStore, kept, keep, forget, logId, askLog, relay, unrelay, count, counted, askLimits },
+      ...{ header, headerNamed, headers, acceptEncoding, country, coordinate, peer, takeBody, variable, random, log },
+      ...{ asset, read, discard, slice, prepare, respond, respondPrepared },
+      ...{ hasStore, kept, keep, forget, logId, askLog, relay, unrelay, count, counted, askLimits, askHealth },
+      send: (method, url, fields, body, answer, idle, total, hold, watch) =>
+        send(method, url, fields, body, answer, idle, total, hold, watch === 0 ? undefined : (end) => this.#ended(watch, end)),
       watched: (body, length, over) => watched(body, length ?? null, over),
       gather: async (body, limit) => (body instanceof Uint8Array ? body : gather(body, limit)),
       recording: (limit, length) => new Recording(limit, length ?? null),
@@ -46,6 +48,11 @@ class Instance {
   // What one object counts, made of the rows that are stored of it. Whoever uses it says so where it traps.
   limits(rows) {
     return new this.#exports.LimitObject(rows);
+  }
+
+  // What is checked, made of the rows that are stored of it. Whoever uses it says so where it traps.
+  health(list, state) {
+    return new this.#exports.HealthChecker(list, state);
   }
 
   // A response, or a promise of one.
@@ -81,6 +88,15 @@ class Instance {
     } catch (error) {
       this.#tasks.delete(task);
       waiting.settle(this.#fail(waiting.call, error));
+    }
+  }
+
+  // The core may let others go on because of it.
+  #ended(watch, end) {
+    try {
+      this.#exports.ended(watch, end);
+    } catch (error) {
+      this.poisoned = true;
     }
   }
 

@@ -30,6 +30,8 @@ pub trait Request {
     fn client_accept_encoding(&self) -> Option<String>;
     /// The client's country (ISO 3166-1, two letters), where the platform tells it.
     fn country(&self) -> Option<String>;
+    /// Where the client is, in whole degrees north and east, where the platform tells it.
+    fn coordinates(&self) -> Option<(i16, i16)>;
     /// The address of the connection's peer, without port, where the platform tells it.
     fn peer_address(&self) -> Option<String>;
     /// Takes the body; `None` where there is none, or it was taken.
@@ -58,7 +60,14 @@ pub trait Platform {
     async fn read(&self, path: &str) -> Result<Option<WholeFile>, AssetError>;
     /// Sends a request to an origin: the one place from which requests leave. Redirects are not followed, the
     /// platform's subrequest cache neither answers nor stores. Resolves when the answer's head is there.
-    async fn fetch(&self, outbound: Outbound<Self::Body>) -> Result<Inbound<Self::Body>, FetchError>;
+    /// `watch` is told what became of the answer's body, once; it is let go of unasked where there is no answer.
+    async fn fetch(
+        &self,
+        outbound: Outbound<Self::Body>,
+        watch: Option<Watch>,
+    ) -> Result<Inbound<Self::Body>, FetchError>;
+    /// A body that nobody will read.
+    fn discard(&self, body: Self::Body);
     /// The same by way of an object that many isolates share: where another's request for the same is under way, its
     /// answer is the answer. The outer error says that the object could not be asked.
     async fn relay(
@@ -100,6 +109,8 @@ pub trait Platform {
     async fn ask_log(&self, command: String, within: Duration) -> Result<String, LogError>;
     /// Asks an object that counts for limits. Both texts are of [`crate::limit`].
     async fn ask_limits(&self, object: &str, ask: LimitAsk, within: Duration) -> Result<String, StoreError>;
+    /// Tells the object that checks origins what is to be checked. The text is of [`crate::health::list`].
+    async fn ask_health(&self, list: String, within: Duration) -> Result<(), StoreError>;
     /// The same bytes as `body`, of which `length` are to come if that is known; `over` is fired at their end, where they break off,
     /// and where nobody wants them any more.
     fn watched(&self, body: Self::Body, length: Option<u64>, over: &Self::Signal) -> Self::Body;
@@ -241,6 +252,20 @@ pub trait Signal: Clone {
     async fn fired(&self, within: Duration) -> bool;
 }
 
+/// How the body of an answer ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum End {
+    /// All of it came. Also where there is none.
+    Whole,
+    /// It broke off, or took too long.
+    Broke,
+    /// Nobody wanted the rest.
+    Left,
+}
+
+/// Is told how a body ended.
+pub type Watch = Box<dyn FnOnce(End)>;
+
 /// A request to an origin.
 #[derive(Debug)]
 pub struct Outbound<B> {
@@ -258,6 +283,10 @@ pub struct Outbound<B> {
     pub idle: Option<Duration>,
     /// Longest time for the whole; the body breaks off past it. Not for `text/event-stream`.
     pub total: Option<Duration>,
+    /// Of the answer's body, how many bytes are awaited before there is an answer at all, for a second at most: all of it where it is
+    /// no longer and says so; where it does not say how long it is, what comes of it at once; else its first piece. What breaks off
+    /// until then is no answer, and what is not encoded as it says. 0: nothing is awaited.
+    pub hold: u64,
 }
 
 /// An origin's answer.
@@ -296,4 +325,7 @@ pub enum FetchError {
     /// Refused, reset, unresolvable, not HTTP.
     #[error("could not reach the origin: {0}")]
     Unreachable(String),
+    /// The head came, and then its body broke off.
+    #[error("the answer broke off: {0}")]
+    Broken(String),
 }

@@ -1,6 +1,7 @@
 //! The life of a request: the one function that asks, decides and acts, in order.
 
 mod admission;
+mod affinity;
 mod bans;
 mod cached;
 mod control;
@@ -8,6 +9,7 @@ mod flight;
 mod forward;
 mod limited;
 mod observe;
+mod origins;
 mod ours;
 mod purge;
 mod searches;
@@ -15,13 +17,14 @@ mod send;
 mod site;
 mod stock;
 mod stores;
+mod upstream;
 mod visit;
 
 use std::cell::{Cell, RefCell};
 use std::pin::Pin;
 use std::rc::Rc;
 
-use http::Method;
+use http::{Method, StatusCode};
 
 use self::control::Lease;
 use self::flight::Flights;
@@ -30,6 +33,7 @@ use self::searches::Searches;
 use self::site::Site;
 use self::stock::Stock;
 use self::stores::Budget;
+use self::upstream::Upstreams;
 use self::visit::Visit;
 use crate::answer::Answer;
 use crate::cache::Specs;
@@ -41,7 +45,7 @@ use crate::platform::{Platform, Request};
 use crate::release::file::Place;
 use crate::release::navigation::{is_navigation, looks_like_a_file};
 use crate::release::table::Found;
-use crate::route::{self, redirect::Outcome};
+use crate::route::{Chosen, condition::Facts, redirect::Outcome};
 use crate::telemetry::Counters;
 use crate::time::Timestamp;
 
@@ -80,6 +84,11 @@ pub struct Isolate<P: Platform> {
     limiter: RefCell<Option<Limiter>>,
     /// By limits that ban.
     refusals: RefCell<Refusals>,
+    upstreams: Upstreams<P>,
+    /// When the object that checks origins was told last that somebody asks.
+    checks_asked_at: Cell<Option<Timestamp>>,
+    /// Whether it was said that there is none.
+    checks_missed: Cell<bool>,
 }
 
 /// Of all stored responses in memory: an isolate has 128 MB for everything.
@@ -113,6 +122,9 @@ impl<P: Platform> Default for Isolate<P> {
             persists: RefCell::default(),
             limiter: RefCell::default(),
             refusals: RefCell::default(),
+            upstreams: Upstreams::default(),
+            checks_asked_at: Cell::default(),
+            checks_missed: Cell::default(),
         }
     }
 }
@@ -166,6 +178,9 @@ where
     if target.path == "/.rimward/limits" {
         return apart(bans::answer(visit, site)).await;
     }
+    if target.path == "/.rimward/origins" {
+        return apart(origins::answer(visit, site)).await;
+    }
     if target.path == "/.rimward/metrics" {
         return apart(observe::answer(visit, site)).await;
     }
@@ -183,8 +198,12 @@ where
         }
         _ => {}
     }
-    match route::choose(&site.settings.routes, &target.path) {
-        Some(route) => apart(forward::forward(visit, site, route, &target)).await,
+    let field = |name: &str| visit.request.header(name);
+    let country = || visit.request.country();
+    let facts = Facts::new(visit.request.method(), target.host, (&target.path, target.query), &field, &country);
+    match site.routes.choose(&facts) {
+        Some(Chosen { elsewhere: Some((status, location)), .. }) => ours::redirect(site, &target, status, &location),
+        Some(chosen) => apart(forward::forward(visit, site, chosen, &target)).await,
         None => from_release(visit, site, &target).await,
     }
 }
@@ -241,7 +260,9 @@ where
         _ => {}
     }
     match site.release.document("404.html") {
-        Some(page) if is_visit && page.is_page() => apart(send::error_page(visit, site, target, page)).await,
+        Some(page) if is_visit && page.is_page() => {
+            apart(send::error_page(visit, site, target, StatusCode::NOT_FOUND, page)).await
+        }
         _ => ours::not_found(visit, site, target, degraded.unwrap_or(Cause::NotFound)),
     }
 }

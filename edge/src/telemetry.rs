@@ -4,6 +4,7 @@
 use std::fmt::Write as _;
 use std::time::Duration;
 
+use hdrhistogram::Histogram;
 use litemap::LiteMap;
 
 /// How long an isolate counts before it tells. What it counted since may be lost with it.
@@ -26,6 +27,14 @@ pub enum Metric {
     OriginRequests,
     /// How long the heads of those answers took, in milliseconds.
     OriginTime,
+    /// Requests to origins of pools, every try.
+    PoolRequests,
+    /// Of those, the ones that were no request's first.
+    PoolRetries,
+    /// Requests for which no origin had room.
+    PoolQueued,
+    /// Origins that an isolate left alone for a while, or asked again.
+    PoolCircuits,
     /// Requests under a policy of limits.
     LimitRequests,
     /// Of those, the ones that an object was asked for.
@@ -39,7 +48,7 @@ pub enum Metric {
 }
 
 impl Metric {
-    const ALL: [Metric; 12] = [
+    const ALL: [Metric; 16] = [
         Metric::Requests,
         Metric::Collapsed,
         Metric::Stale,
@@ -47,6 +56,10 @@ impl Metric {
         Metric::Evictions,
         Metric::OriginRequests,
         Metric::OriginTime,
+        Metric::PoolRequests,
+        Metric::PoolRetries,
+        Metric::PoolQueued,
+        Metric::PoolCircuits,
         Metric::LimitRequests,
         Metric::LimitAsked,
         Metric::LimitTime,
@@ -63,6 +76,10 @@ impl Metric {
             Metric::Evictions => "rimward_cache_evictions_total",
             Metric::OriginRequests => "rimward_origin_requests_total",
             Metric::OriginTime => "rimward_origin_seconds_total",
+            Metric::PoolRequests => "rimward_pool_requests_total",
+            Metric::PoolRetries => "rimward_pool_retries_total",
+            Metric::PoolQueued => "rimward_pool_queued_total",
+            Metric::PoolCircuits => "rimward_pool_circuits_total",
             Metric::LimitRequests => "rimward_limit_requests_total",
             Metric::LimitAsked => "rimward_limit_asked_total",
             Metric::LimitTime => "rimward_limit_seconds_total",
@@ -75,6 +92,7 @@ impl Metric {
     fn subject(self) -> &'static str {
         match self {
             Metric::LimitRequests | Metric::LimitAsked | Metric::LimitTime => "policy",
+            Metric::PoolRequests | Metric::PoolRetries | Metric::PoolQueued | Metric::PoolCircuits => "pool",
             _ => "route",
         }
     }
@@ -82,7 +100,8 @@ impl Metric {
     /// The name of what tells its samples apart beside that.
     fn label(self) -> Option<&'static str> {
         match self {
-            Metric::Requests | Metric::LimitRequests => Some("result"),
+            Metric::Requests | Metric::LimitRequests | Metric::PoolRequests | Metric::PoolQueued => Some("result"),
+            Metric::PoolCircuits => Some("change"),
             Metric::Stale | Metric::Degraded => Some("reason"),
             Metric::OriginRequests => Some("status"),
             _ => None,
@@ -98,6 +117,12 @@ impl Metric {
             Metric::Evictions => "Stored responses that left an isolate's memory for lack of room.",
             Metric::OriginRequests => "Requests of cached routes to origins, by status; none: no answer came.",
             Metric::OriginTime => "Time until the heads of origins' answers came.",
+            Metric::PoolRequests => {
+                "Requests to origins, every try, by the class of the answer's status or why there was none."
+            }
+            Metric::PoolRetries => "Requests to origins that were a request's second try, or a later one.",
+            Metric::PoolQueued => "Requests for which no origin had room, by what became of them.",
+            Metric::PoolCircuits => "Times that an isolate left an origin alone for a while, or asked it again.",
             Metric::LimitRequests => "Requests under a policy of limits, by who decided and how.",
             Metric::LimitAsked => "Requests for which an object that counts was asked.",
             Metric::LimitTime => "Time until those objects answered.",
@@ -118,6 +143,29 @@ pub const SHIELD_UNREACHABLE: &str = "shield-unreachable";
 #[derive(Debug, Default)]
 pub struct Counters {
     by_route: Vec<(String, Counts)>,
+    /// By origin of a pool: how long it took.
+    latencies: Vec<(String, Histogram<u32>)>,
+}
+
+/// What parts a pool's name from its origin's, where both say what was counted.
+const PARTED: char = '\0';
+
+/// An origin of a pool, as the subject of counts.
+pub fn origin_of(pool: &str, url: &str) -> String {
+    format!("{pool}{PARTED}{url}")
+}
+
+/// How long origins took: a sketch that those of other isolates can be added to.
+const LATENCY: &str = "rimward_pool_latency_milliseconds";
+
+/// Quantiles are told of it, exact to a hundredth of their value.
+const QUANTILES: [(f64, &str); 4] = [(0.5, "0.5"), (0.9, "0.9"), (0.99, "0.99"), (0.999, "0.999")];
+
+/// Whatever takes longer is told as this.
+const LONGEST_MS: u64 = 600_000;
+
+fn sketch() -> Histogram<u32> {
+    Histogram::new_with_max(LONGEST_MS, 2).expect("bounds and digits that it takes")
 }
 
 type Counts = Vec<(Metric, &'static str, u64)>;
@@ -153,17 +201,20 @@ impl Counters {
 
     /// Counts a request to an origin, and how long its answer took.
     pub fn asked(&mut self, route: &str, status: Option<u16>, took: Duration) {
-        let class = match status {
-            None => "none",
-            Some(..200) => "1xx",
-            Some(200..300) => "2xx",
-            Some(300..400) => "3xx",
-            Some(400..500) => "4xx",
-            Some(_) => "5xx",
-        };
-        self.add(route, Metric::OriginRequests, class, 1);
+        self.add(route, Metric::OriginRequests, status.map_or("none", class), 1);
         let millis = u64::try_from(took.as_millis()).unwrap_or(u64::MAX);
         self.add(route, Metric::OriginTime, "", millis);
+    }
+
+    /// Counts a try at an origin: how long until there was the head of an answer, or why there was none.
+    pub fn tried(&mut self, origin: &str, result: Result<u16, &'static str>, took: Duration) {
+        self.add(origin, Metric::PoolRequests, result.map_or_else(|why| why, class), 1);
+        let place = self.latencies.iter().position(|(known, _)| known == origin).unwrap_or_else(|| {
+            self.latencies.push((origin.to_owned(), sketch()));
+            self.latencies.len() - 1
+        });
+        let millis = u64::try_from(took.as_millis()).unwrap_or(LONGEST_MS);
+        self.latencies[place].1.saturating_record(millis);
     }
 
     /// Whether nothing was counted.
@@ -176,21 +227,44 @@ impl Counters {
         let mut lines = String::new();
         for (route, counts) in std::mem::take(&mut self.by_route) {
             for (metric, label, count) in counts {
-                lines.push_str(metric.name());
-                let labels = [(metric.subject(), route.as_str()), (metric.label().unwrap_or_default(), label)];
-                let mut opened = '{';
-                for (name, value) in labels.into_iter().filter(|(_, value)| !value.is_empty()) {
-                    lines.extend([opened.encode_utf8(&mut [0; 4]), name, "=\"", &escaped(value), "\""]);
-                    opened = ',';
-                }
-                if opened == ',' {
-                    lines.push('}');
-                }
-                writeln!(lines, "\n{count}").expect("a string takes whatever is written");
+                let (subject, origin) = route.split_once(PARTED).unwrap_or((&route, ""));
+                let label = (metric.label().unwrap_or_default(), label);
+                sample(&mut lines, metric.name(), &[(metric.subject(), subject), ("origin", origin), label], count);
+            }
+        }
+        for (origin, sketch) in std::mem::take(&mut self.latencies) {
+            let (pool, origin) = origin.split_once(PARTED).unwrap_or((&origin, ""));
+            for bin in sketch.iter_recorded() {
+                let (millis, count) = (bin.value_iterated_to().to_string(), u64::from(bin.count_at_value()));
+                sample(&mut lines, LATENCY, &[("pool", pool), ("origin", origin), ("bin", &millis)], count);
             }
         }
         lines
     }
+}
+
+fn class(status: u16) -> &'static str {
+    match status {
+        ..200 => "1xx",
+        200..300 => "2xx",
+        300..400 => "3xx",
+        400..500 => "4xx",
+        _ => "5xx",
+    }
+}
+
+/// Writes a sample: its name with the labels that say something, and its number.
+fn sample(lines: &mut String, name: &str, labels: &[(&str, &str)], count: u64) {
+    lines.push_str(name);
+    let mut opened = '{';
+    for (name, value) in labels.iter().filter(|(_, value)| !value.is_empty()) {
+        lines.extend([opened.encode_utf8(&mut [0; 4]), *name, "=\"", &escaped(value), "\""]);
+        opened = ',';
+    }
+    if opened == ',' {
+        lines.push('}');
+    }
+    writeln!(lines, "\n{count}").expect("a string takes whatever is written");
 }
 
 /// A label's value: backslash, quote and line feed are escaped.
@@ -219,6 +293,34 @@ pub fn exposition(lines: &str) -> String {
                 writeln!(text, "{sample} {value}")
             };
         }
+    }
+    text.push_str(&latencies(&samples));
+    text
+}
+
+/// How long origins took, as a summary: the bins that all isolates told, added up.
+fn latencies(samples: &LiteMap<&str, u64>) -> String {
+    let mut text = format!(
+        "# HELP {LATENCY} Time until the head of an answer came, or it was clear that none would.\n# TYPE {LATENCY} summary\n"
+    );
+    let mut by_origin = LiteMap::<&str, Histogram<u32>>::new();
+    for (sample, count) in samples.iter() {
+        let labels = sample.strip_prefix(LATENCY).and_then(|rest| rest.strip_prefix('{')?.strip_suffix("\"}"));
+        let Some((origin, bin)) = labels.and_then(|labels| labels.rsplit_once(",bin=\"")) else { continue };
+        let Ok(millis) = bin.parse() else { continue };
+        if by_origin.get(origin).is_none() {
+            by_origin.insert(origin, sketch());
+        }
+        if let Some(sketch) = by_origin.get_mut(origin) {
+            sketch.saturating_record_n(millis, u32::try_from(*count).unwrap_or(u32::MAX));
+        }
+    }
+    for (origin, sketch) in by_origin.iter() {
+        for (quantile, name) in QUANTILES {
+            let millis = sketch.value_at_quantile(quantile);
+            let _ = writeln!(text, "{LATENCY}{{{origin},quantile=\"{name}\"}} {millis}");
+        }
+        let _ = writeln!(text, "{LATENCY}_count{{{origin}}} {}", sketch.len());
     }
     text
 }
@@ -261,6 +363,28 @@ mod tests {
         for metric in Metric::ALL {
             assert!(text.contains(&format!("# TYPE {} counter\n", metric.name())), "{text}");
         }
+    }
+
+    #[test]
+    fn how_long_origins_took_is_told_by_quantiles_of_all_isolates() {
+        let mut lines = String::new();
+        for slower in [0, 100] {
+            let mut counters = Counters::default();
+            for millis in 1..=100 {
+                counters.tried(&origin_of("api", "https://a"), Ok(200), Duration::from_millis(millis + slower));
+            }
+            counters.tried(&origin_of("api", "https://b"), Err("timeout"), Duration::from_hours(9));
+            lines += &counters.take();
+            assert_eq!((counters.is_empty(), counters.take()), (true, String::new()));
+        }
+        let text = exposition(&lines);
+        let has = |line: &str| assert!(text.lines().any(|known| known == line), "{line}\n{text}");
+        has(r#"rimward_pool_requests_total{pool="api",origin="https://a",result="2xx"} 200"#);
+        has(r#"rimward_pool_requests_total{pool="api",origin="https://b",result="timeout"} 2"#);
+        has(r#"rimward_pool_latency_milliseconds{pool="api",origin="https://a",quantile="0.5"} 100"#);
+        has(r#"rimward_pool_latency_milliseconds{pool="api",origin="https://a",quantile="0.9"} 180"#);
+        has(r#"rimward_pool_latency_milliseconds_count{pool="api",origin="https://a"} 200"#);
+        has(r#"rimward_pool_latency_milliseconds_count{pool="api",origin="https://b"} 2"#);
     }
 
     #[test]

@@ -1,6 +1,7 @@
 // The shop's API, for the demo and the tests: `node api.mjs [--port N] [--host ADDRESS]`, or PORT and HOST.
-// It keeps everything in memory and needs nothing but Node.js. Port 0 takes a free one; the address is printed when it listens.
-import { createHash } from "node:crypto";
+// It needs nothing but Node.js, and several of them say the same: whichever of them is asked, and whichever is killed, is the same
+// to whoever asks. Port 0 takes a free one; the address is printed when it listens.
+import { createHash, randomBytes } from "node:crypto";
 import { createServer } from "node:http";
 import { pipeline } from "node:stream";
 import { catalogue } from "./api/catalogue.mjs";
@@ -11,8 +12,12 @@ const ORDER_LIMIT_BYTES = 64 * 1024;
 /** The longest that /api/slow waits. */
 const SLOW_LIMIT_MS = 60_000;
 
-const products = structuredClone(catalogue);
-let orders = 0;
+/** What is ordered anew when little is left. */
+const FULL_STOCK = 24;
+/** What counts as little. */
+const LOW_STOCK = 3;
+
+const products = catalogue;
 
 const routes = [
   ["GET", /^\/healthz$/, health],
@@ -92,8 +97,8 @@ async function placeOrder(request, response) {
   const order = await bodyOf(request, ORDER_LIMIT_BYTES).then(JSON.parse).catch(() => null);
   const lines = Array.isArray(order?.lines) ? order.lines : [];
   if (lines.length === 0 || !lines.every(isLine)) return json(response, 422, { error: "an order needs lines, each with the id of a product and a count" });
-  orders += 1;
-  return json(response, 201, { id: `H-${1000 + orders}`, lines }, { Location: `/api/orders/H-${1000 + orders}` });
+  const id = `H-${randomBytes(4).toString("hex")}`;
+  return json(response, 201, { id, lines }, { Location: `/api/orders/${id}` });
 }
 
 /** Knows one password. Who may try how often is not decided here. */
@@ -118,7 +123,18 @@ async function bodyOf(request, limit) {
   return Buffer.concat(parts).toString("utf8");
 }
 
-/** One change of stock at a time, as server-sent events, until the client leaves, or `count` of them; `interval` in ms. */
+/** What is left of a product after so many changes: one is sold at a time, and what is nearly gone is filled up. */
+function stockAfter(product, changes) {
+  if (product.stock === 0) return 0;
+  const until = Math.max(0, product.stock - LOW_STOCK);
+  if (changes <= until) return product.stock - changes;
+  return FULL_STOCK - ((changes - until - 1) % (FULL_STOCK - LOW_STOCK + 1));
+}
+
+/**
+ * One change of stock at a time, as server-sent events, until the client leaves, or `count` of them; `interval` in ms. What an event
+ * says is known by its number: a client that loses this API goes on with another one where it was.
+ */
 function events(request, response, url) {
   const interval = Math.max(10, Number(url.searchParams.get("interval")) || 2000);
   const count = Number(url.searchParams.get("count")) || Infinity;
@@ -129,9 +145,9 @@ function events(request, response, url) {
   response.write("retry: 1000\n\n");
   const timer = setInterval(() => {
     const product = products[sent % products.length];
-    if (product.stock > 0) product.stock = product.stock > 3 ? product.stock - 1 : 24;
+    const stock = stockAfter(product, Math.floor(sent / products.length) + 1);
     sent += 1;
-    response.write(`id: ${sent}\nevent: stock\ndata: ${JSON.stringify({ id: product.id, stock: product.stock })}\n\n`);
+    response.write(`id: ${sent}\nevent: stock\ndata: ${JSON.stringify({ id: product.id, stock })}\n\n`);
     if (sent >= last) response.end();
   }, interval);
   return response.on("close", () => clearInterval(timer));

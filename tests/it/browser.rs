@@ -299,6 +299,35 @@ fn the_app_stays_usable_when_its_api_is_gone() {
 }
 
 #[test]
+fn the_app_stays_usable_when_one_of_two_apis_is_killed() {
+    let (killed, left) = (Api::start(), Api::start());
+    let site = Site::new("/", [&killed, &left]);
+    site.put("vite");
+    site.build();
+    let edge = site.serve();
+    let mut browser = Chromium::start();
+    browser.open(&edge.origin);
+    browser.wait_until("document.querySelector('[data-products=\"9\"]') !== null");
+    drop(killed);
+    browser.open(&edge.origin);
+    browser.wait_until("document.querySelector('[data-products=\"9\"]') !== null");
+    browser.open(&format!("{}/product/lantern", edge.origin));
+    browser.wait_until("document.querySelector('[data-product]') !== null");
+    let statuses = browser.evaluate(
+        "(async () => {
+            const seen = new Set();
+            for (let n = 0; n < 50; n += 1) seen.add((await fetch('/api/products', { cache: 'no-store' })).status);
+            return [...seen];
+        })()",
+    );
+    assert_eq!(statuses, serde_json::json!([200]));
+    // Uploads, events and a WebSocket among them.
+    browser.open(&format!("{}/status", edge.origin));
+    expect_checks(&mut browser, 15);
+    assert_eq!(browser.take_problems(), Vec::<String>::new());
+}
+
+#[test]
 fn a_lost_network_leaves_the_open_page_alone() {
     let api = Api::start();
     let mut shop = Shop::open(&api);

@@ -426,3 +426,27 @@ fn every_release_is_whole(public: &Path) {
         }
     }
 }
+
+#[test]
+fn the_page_for_errors_must_be_a_page_of_the_release() {
+    for (named, file, hint) in [
+        ("/500.html", None, Some("let the bundler write `500.html`, or remove the key")),
+        ("/50.html", Some("500.html"), Some("did you mean \"/500.html\"?")),
+        ("/robots.txt", Some("500.html"), Some("let the bundler write `robots.txt`, or remove the key")),
+        ("/500.html", Some("500.html"), None),
+    ] {
+        let files = app();
+        files.put("/shop/rimward.toml", format!("[document]\nerror = {named:?}\n").as_bytes());
+        if let Some(file) = file {
+            files.put(&format!("/shop/dist/{file}"), b"<!doctype html><title>Sorry</title>");
+        }
+        match (build(&files), hint) {
+            (Err(BuildError::Source(findings)), Some(hint)) => {
+                let last = findings.last().expect("a finding");
+                assert_eq!((last.place.map(|place| place.line), last.hint.as_deref()), (Some(2), Some(hint)));
+            }
+            (Ok(_), None) => {}
+            (other, _) => panic!("{named} {file:?}: {other:?}"),
+        }
+    }
+}

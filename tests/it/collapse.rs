@@ -67,7 +67,10 @@ fn settings(origin: &Origin) -> Settings {
     let route = settings.routes.remove(0);
     settings.routes.push(Route { cache: Some("api".into()), ..route });
     let timeout = Timeout { answer_ms: 5000, idle_ms: Some(5000), total_ms: None };
-    settings.pools.iter_mut().for_each(|(_, pool)| pool.timeout = timeout);
+    for (_, pool) in settings.pools.iter_mut() {
+        pool.timeout = timeout;
+        pool.retry.attempts = 0;
+    }
     let policy: CachePolicy = serde_json::from_str("{}").expect("every member has a default");
     Settings { caches: [("api".to_owned(), policy)].into_iter().collect(), ..settings }
 }

@@ -66,6 +66,74 @@ fn a_project_is_begun_built_and_checked() {
 }
 
 #[test]
+fn what_pools_do_and_what_their_checks_cost_is_told() {
+    let folder = project();
+    let project = folder.path();
+    let pool = |name: &str| {
+        format!(
+            "[[pool]]\nname = {name:?}\norigin = [{{ url = \"https://{name}.example\" }}]\n[pool.health]\npath = \"/\"\n\
+             interval = \"1s\"\n[[route]]\npath = \"/{name}/*\"\npool = {name:?}\n"
+        )
+    };
+    fs::write(project.join("rimward.toml"), pool("api")).unwrap();
+    let checked = run(project, &["check"]);
+    check(&checked, 0, &[]);
+    let said = String::from_utf8_lossy(&checked.stdout);
+    for line in
+        ["the pool `api` answers /api/*\n", "checks of origins cost at most\n  api: 96000 alarms of an object a day"]
+    {
+        assert!(said.contains(line), "`{line}` was not said: {said}");
+    }
+    assert!(!String::from_utf8_lossy(&checked.stderr).contains("platform-limit"));
+
+    fs::write(project.join("rimward.toml"), format!("{}{}", pool("api"), pool("images"))).unwrap();
+    let checked = run(project, &["check", "--json"]);
+    let report: serde_json::Value = serde_json::from_slice(&checked.stdout).unwrap();
+    let codes: Vec<&str> = report["findings"].as_array().unwrap().iter().filter_map(|of| of["code"].as_str()).collect();
+    assert!(codes.contains(&"platform-limit"), "{codes:?}");
+    assert_eq!(report["pools"][1]["pool"], "images");
+    assert_eq!(report["checks"][0]["asked_a_month"], 2_880_000);
+}
+
+#[test]
+fn which_rule_answers_is_told() {
+    let folder = project();
+    let project = folder.path();
+    let settings = r#"
+        [site]
+        hosts = ["shop.example"]
+        [[pool]]
+        name = "api"
+        origin = [{ url = "https://api.internal" }]
+        [[route]]
+        path = "/api/*"
+        methods = ["GET"]
+        headers = { x-beta = "*" }
+        pool = "api"
+    "#;
+    fs::write(project.join("rimward.toml"), settings).unwrap();
+    let explained = |arguments: &[&str]| {
+        let output = run(project, &[&["route", "explain"], arguments].concat());
+        check(&output, 0, &[]);
+        String::from_utf8(output.stdout).unwrap()
+    };
+    let text = explained(&["/api/x?y=1", "--header", "X-Beta: 1"]);
+    assert!(text.contains("GET https://api.internal/api/x?y=1\n"), "{text}");
+    let text = explained(&["/about", "-H", "accept: text/html"]);
+    assert!(text.contains("there is none yet"), "{text}");
+    check(&run(project, &["build"]), 0, &[]);
+    let text = explained(&["/about", "-H", "accept: text/html"]);
+    assert!(text.contains("`fallback` of `[document]` answers"), "{text}");
+    let json = explained(&["https://shop.example/api/x", "--json"]);
+    let json: serde_json::Value = serde_json::from_str(&json).unwrap();
+    let passed = serde_json::json!([
+        { "number": 1, "path": "/api/*", "why": "there is no header `x-beta`, and it needs any" },
+    ]);
+    assert_eq!((&json["answers"]["by"], &json["passed"]), (&"nothing".into(), &passed));
+    check(&run(project, &["route", "explain", "/x", "--header", "x"]), 2, &["is not of the form \"name: value\""]);
+}
+
+#[test]
 fn a_built_project_can_be_deployed_without_cargo() {
     let folder = project();
     let project = folder.path();

@@ -38,7 +38,7 @@ impl Edge {
         let policy = json!({ "stale_if_error_s": 86_400, "set_cookie": "keep" });
         let served = site(
             &settings(json!({
-                "pools": { "suite": { "origins": [{ "url": "http://suite.internal" }], "timeout": { "answer_ms": 10_000 } } },
+                "pools": { "suite": { "origins": [{ "url": "http://suite.internal" }], "timeout": { "answer_ms": 10_000 }, "retry": { "attempts": 0, "budget_permille": 0 } } },
                 "caches": { "suite": policy },
                 "routes": [{ "path": "/*", "pool": "suite", "cache": "suite" }],
             })),

@@ -2,6 +2,7 @@
 
 #![allow(clippy::unwrap_used, reason = "a test that panics has failed, which is what it is for")]
 
+mod bad_days;
 mod bans;
 mod browser;
 mod build;
@@ -11,9 +12,11 @@ mod collapse;
 mod commands;
 mod conformance;
 mod dev;
+mod explained;
 mod faults;
 mod framing;
 mod fuzz;
+mod health;
 mod laws;
 mod limits;
 mod log;
@@ -22,6 +25,7 @@ mod origin;
 mod published;
 mod purge;
 mod purging;
+mod routing;
 mod runtime;
 mod script;
 mod search;
@@ -32,6 +36,7 @@ mod shield;
 mod simulation;
 mod site;
 mod tidy;
+mod upstream;
 mod warm;
 mod workerd;
 mod world;

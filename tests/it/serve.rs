@@ -718,7 +718,10 @@ fn phases_are_timed_and_the_origins_own_times_kept() {
     shop.get("/");
     shop.world.io_takes.set(Duration::from_millis(7));
     shop.origin_says(200, &[("server-timing", "db;dur=3")], Some(""));
-    assert_eq!(shop.get("/api/x").field("server-timing"), "db;dur=3, edge;dur=7, origin;dur=7");
+    assert_eq!(
+        shop.get("/api/x").field("server-timing"),
+        "db;dur=3, edge;dur=7, origin;dur=7;desc=\"origin 1, 1 try\""
+    );
     assert_eq!(shop.get("/robots.txt").field("server-timing"), "edge;dur=7, file;dur=7");
     shop.world.io_takes.set(Duration::ZERO);
     assert_eq!(shop.get("/robots.txt").field("server-timing"), "edge;dur=0");

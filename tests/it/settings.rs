@@ -99,6 +99,18 @@ fn what_is_limited_is_explained() {
 }
 
 #[test]
+fn what_is_asked_of_pools_is_explained() {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("data/explained/pools.toml");
+    let text = fs::read_to_string(&path).unwrap();
+    let (compiled, findings) = rimward::settings::compile(&text, "rimward.toml", None);
+    let settings = compiled.unwrap_or_else(|| panic!("{}", rendered(&findings))).file.settings;
+    let explained = rimward::settings::explain_pools(&settings);
+    let texts: Vec<String> = explained.iter().map(rimward::settings::ExplainedPool::text).collect();
+    let json = serde_json::to_string_pretty(&explained[0]).unwrap();
+    compare(&path, &format!("{}\n{json}\n", texts.join("\n"))).unwrap();
+}
+
+#[test]
 fn the_files_of_a_real_app_are_understood() {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("app/public");
     let (headers, findings) =

@@ -476,3 +476,62 @@ fn the_clients_facts_are_the_platforms_where_it_has_them() {
     assert!(untold.starts_with(r#"Some("br;q=0.5") "#), "{untold}");
     assert_ne!(told.split(' ').nth(3), untold.split(' ').nth(3), "randomness repeats");
 }
+
+#[test]
+fn what_breaks_off_while_it_is_awaited_is_no_answer() {
+    let worker = bare();
+    let says = |text: &'static str| Origin::start(move |exchange| exchange.write(text));
+    let hold = ("x-hold", "65536");
+    let total = ("x-total", "5000");
+    for (origin, why) in [
+        (says("HTTP/1.1 200 OK\r\nContent-Length: 1000\r\n\r\nonly this"), ""),
+        (says("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n9\r\nonly this\r\n"), ""),
+        (says("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nnot a chunk"), ""),
+        (says("HTTP/1.1 200 OK\r\nContent-Length: 1000000\r\n\r\n"), ""),
+        (
+            says("HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\nContent-Length: 9\r\n\r\nnot gzip!"),
+            "it is not encoded as it says",
+        ),
+    ] {
+        let answer = forwarded(&worker, &origin, &[hold, total]).expect(502);
+        let expected = format!("the answer broke off: {why}");
+        assert!(answer.text().starts_with(&expected), "{}", answer.text());
+    }
+    let late = Origin::start(|exchange| {
+        exchange.write("HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nhalf");
+        std::thread::sleep(Duration::from_secs(2));
+    });
+    let answer = forwarded(&worker, &late, &[hold, total, ("x-answer", "300")]).expect(502);
+    assert_eq!(answer.text(), "no answer within 300ms");
+}
+
+#[test]
+fn what_is_awaited_comes_as_it_was_sent() {
+    let worker = bare();
+    let limits = [("x-hold", "65536"), ("x-total", "9000")];
+    let gzip = [&[0x1f, 0x8b][..], &bytes(500)].concat();
+    let sent = gzip.clone();
+    let short = Origin::start(move |exchange| exchange.answer("200 OK\r\nContent-Encoding: gzip", sent.clone()));
+    let answer = forwarded(&worker, &short, &limits).expect(200);
+    assert!(answer.whole && answer.body == gzip && answer.field("content-encoding") == Some("gzip"), "{answer:?}");
+    // Longer than what is awaited, and without a length, with pauses longer than anybody awaits.
+    let long = Origin::start(|exchange| exchange.answer("200 OK", bytes(300_000)));
+    assert!(forwarded(&worker, &long, &limits).expect(200).body == bytes(300_000));
+    let stream = Origin::start(|exchange| {
+        exchange.write("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n");
+        for _ in 0..4 {
+            exchange.chunk("piece");
+            std::thread::sleep(Duration::from_millis(150));
+        }
+        exchange.chunk("");
+    });
+    let mut client = Connection::open(worker.address);
+    let url = stream.url("/");
+    client.send("GET", "/probe/fetch/", &[("x-url", &url), limits[0], limits[1]]);
+    let began = Instant::now();
+    assert_eq!(client.head().0, 200);
+    assert_eq!(client.chunk().as_deref(), Some(&b"piece"[..]));
+    assert!(began.elapsed() < Duration::from_millis(400), "the first piece does not wait for the others");
+    let rest: Vec<u8> = std::iter::from_fn(|| client.chunk()).flatten().collect();
+    assert_eq!(rest, b"piecepiecepiece");
+}

@@ -25,17 +25,17 @@ pub(crate) struct Site {
 }
 
 impl Site {
-    /// A project whose routes lead to `api`, if there is one.
-    pub(crate) fn new(base: &str, api: Option<&Api>) -> Site {
+    /// A project whose routes lead to these, if there are any.
+    pub(crate) fn new<'api>(base: &str, apis: impl IntoIterator<Item = &'api Api>) -> Site {
         let folder = tempfile::tempdir().expect("a temporary folder");
         let mut settings = format!(
             "[site]\nname = \"shop\"\nbase = \"{base}\"\nclient_address = \"socket\"\n[document]\nfallback = \"/index.html\"\n"
         );
-        if let Some(api) = api {
-            let origin = &api.origin;
-            settings = format!(
-                "{settings}[[pool]]\nname = \"api\"\n[[pool.origin]]\nurl = \"{origin}\"\n[[route]]\npath = \"/api/*\"\npool = \"api\"\n"
-            );
+        let origin = |api: &Api| format!("[[pool.origin]]\nurl = \"{}\"\n", api.origin);
+        let origins = apis.into_iter().map(origin).collect::<Vec<_>>().concat();
+        if !origins.is_empty() {
+            settings =
+                format!("{settings}[[pool]]\nname = \"api\"\n{origins}[[route]]\npath = \"/api/*\"\npool = \"api\"\n");
         }
         fs::write(folder.path().join("rimward.toml"), settings).expect("a temporary file");
         Site { folder }

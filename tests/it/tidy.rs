@@ -46,14 +46,15 @@ fn assert_none(what: &str, findings: &[String]) {
 fn may_import(of: &str) -> &'static [&'static str] {
     match of {
         "config" => &["route::pattern", "release::manifest"],
-        "memory" | "order" | "path" | "telemetry" | "time" => &[],
+        "memory" | "order" | "path" | "query" | "telemetry" | "time" => &[],
         // Dates of fields are instants.
         "field" => &["order", "time"],
         "platform" => &["time"],
         "answer" => &["platform", "time"],
-        "cache" | "control" | "guard" | "origin" => &["config", "field", "order", "path", "time"],
-        "limit" => &["config", "memory"],
-        "rewrite" | "route" => &["config", "field", "path", "time", "route::pattern"],
+        "cache" | "control" | "guard" | "origin" => &["config", "field", "order", "path", "query", "time"],
+        "health" => &["config", "time"],
+        "limit" => &["config", "field", "memory"],
+        "rewrite" | "route" => &["config", "field", "path", "query", "time", "route::pattern"],
         "release" => &["answer", "config", "field", "path", "platform", "time"],
         "serve" => &[
             "answer",
@@ -62,6 +63,7 @@ fn may_import(of: &str) -> &'static [&'static str] {
             "control",
             "field",
             "guard",
+            "health",
             "limit",
             "memory",
             "origin",
@@ -73,7 +75,7 @@ fn may_import(of: &str) -> &'static [&'static str] {
             "telemetry",
             "time",
         ],
-        "shell" => &["answer", "control", "limit", "memory", "platform", "serve", "time"],
+        "shell" => &["answer", "control", "health", "limit", "memory", "platform", "serve", "time"],
         other => panic!("`{other}` has no place in the flow yet: say here what it may import"),
     }
 }

@@ -1,16 +1,20 @@
 //! The Worker that is shipped, whole, on bare `workerd`: a release, an API, and what clients see of them.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use rimward::workerd::Config;
-use rimward_edge::config::{Origin as OriginSettings, Pool, Route, Settings, Timeout};
+use rimward_edge::config::{
+    By, Change, Concurrency, Condition, Origin as OriginSettings, Pool, Route, Settings, Timeout,
+};
 use rimward_edge::release::manifest::Coding;
 use rimward_edge::route::pattern::Pattern;
 use tempfile::TempDir;
 
 use crate::origin::Origin;
 use crate::published::{File, publish, settings};
-use crate::runtime::{Connection, PATIENCE, Workerd, site, worker};
+use crate::runtime::{Answer, Connection, PATIENCE, Workerd, site, worker};
 
 /// Bytes that the platform cannot decode: it has to leave them alone.
 fn opaque(name: &str, length: usize) -> Vec<u8> {
@@ -133,6 +137,41 @@ fn the_door_for_tests_is_not_shipped() {
 }
 
 #[test]
+fn a_route_is_for_some_hosts_methods_and_countries_and_asks_for_what_it_rewrites() {
+    let echo = |name: &'static str| {
+        Origin::start(move |exchange| {
+            let line = exchange.request.line.clone();
+            exchange.answer("200 OK", format!("{name}: {line}"));
+        })
+    };
+    let (first, second) = (echo("first"), echo("second"));
+    let mut settings = with_api(&first);
+    let mut other = settings.pools.get("api").expect("a pool").clone();
+    other.origins = vec![OriginSettings::new(&second.url(""))];
+    settings.pools.insert("other".to_owned(), other);
+    let condition = |text: &str| Condition::try_from(text.to_owned()).expect("a condition");
+    let route = |conditions: &[&str], by: &str| Route {
+        when: conditions.iter().map(|text| condition(text)).collect(),
+        ..Route::by(Pattern::parse("/api/*").expect("a pattern"), By::try_from(by.to_owned()).expect("a pool"))
+    };
+    let path = Change::try_from("path /v2/:splat".to_owned()).expect("a change");
+    settings.routes = vec![
+        // Nobody's country is known here.
+        route(&["countries DE"], "redirect 302 https://de.example/:splat"),
+        route(&["hosts localhost"], "split other 1"),
+        Route { rewrite: vec![path], ..route(&["methods POST"], "other") },
+        route(&[], "api"),
+    ];
+    let Site { worker, _folder } = start(settings);
+    assert_eq!(worker.get("/api/a").expect(200).text(), "first: GET /api/a HTTP/1.1");
+    let posted = worker.ask("POST", "/api/a%2Fb?c=%20", &[("Content-Length", "0")]).expect(200);
+    assert_eq!(posted.text(), "second: POST /v2/a%2Fb?c=%20 HTTP/1.1");
+    let split = worker.ask("GET", "/api/a", &[("Host", "localhost")]).expect(200);
+    assert_eq!(split.text(), "second: GET /api/a HTTP/1.1");
+    assert!(split.field("set-cookie").is_some_and(|line| line.starts_with("rimward-split=")), "{split:?}");
+}
+
+#[test]
 fn an_api_is_forwarded_both_ways() {
     let origin = Origin::start(|exchange| {
         let sent = exchange.read();
@@ -206,4 +245,49 @@ fn fifty_clients_at_once_are_served_alike() {
         }
     });
     assert!(begun.elapsed() < PATIENCE);
+}
+
+#[test]
+fn requests_wait_in_order_for_an_origin_that_has_as_many_as_it_bears() {
+    let under_way = Arc::new(AtomicUsize::new(0));
+    let most = Arc::new(AtomicUsize::new(0));
+    let (counts, peak) = (Arc::clone(&under_way), Arc::clone(&most));
+    let origin = Origin::start(move |exchange| {
+        peak.fetch_max(counts.fetch_add(1, Ordering::SeqCst) + 1, Ordering::SeqCst);
+        std::thread::sleep(Duration::from_millis(150));
+        // It is under way until the end of its body, which is longer than what is read at once.
+        exchange.write("HTTP/1.1 200 OK\r\nContent-Length: 100000\r\n\r\n");
+        exchange.write(vec![b'a'; 50_000]);
+        std::thread::sleep(Duration::from_millis(150));
+        counts.fetch_sub(1, Ordering::SeqCst);
+        exchange.write(vec![b'a'; 50_000]);
+    });
+    let mut settings = with_api(&origin);
+    let pool = settings.pools.get_mut("api").expect("a pool");
+    pool.timeout = Timeout { answer_ms: 5000, idle_ms: Some(5000), total_ms: Some(20_000) };
+    pool.concurrency = Some(Concurrency { per_isolate: 2, queue: 2, queue_wait_ms: 5000 });
+    let Site { worker, _folder } = start(settings);
+    let address = worker.address;
+    let asking: Vec<_> = (0..6)
+        .map(|number| {
+            std::thread::sleep(Duration::from_millis(20));
+            std::thread::spawn(move || Connection::open(address).ask("GET", &format!("/api/{number}"), &[]))
+        })
+        .collect();
+    let answers: Vec<Answer> = asking.into_iter().map(|asking| asking.join().expect("an answer")).collect();
+    let statuses: Vec<u16> = answers.iter().map(|answer| answer.status).collect();
+    assert_eq!(statuses, [200, 200, 200, 200, 503, 503]);
+    assert!(answers[..4].iter().all(|answer| answer.whole && answer.body.len() == 100_000));
+    assert_eq!(answers[5].field("retry-after"), Some("1"));
+    assert_eq!(most.load(Ordering::SeqCst), 2);
+    // Clients that leave in mid-body leave no room behind that nobody gets.
+    for _ in 0..4 {
+        let mut client = Connection::open(address);
+        // An answer that is never read: whoever closes then resets the connection.
+        client.send("GET", "/nothing", &[]);
+        client.send("GET", "/api/left", &[]);
+        std::thread::sleep(Duration::from_millis(60));
+    }
+    std::thread::sleep(Duration::from_secs(2));
+    worker.get("/api/again").expect(200);
 }

@@ -10,14 +10,15 @@ use std::rc::Rc;
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
+use http::header::CONTENT_LENGTH;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode};
 use rimward_edge::answer::{Answer, Body};
 use rimward_edge::control::ledger::Ledger;
 use rimward_edge::limit::object::Object;
 use rimward_edge::limit::turns::Turn;
 use rimward_edge::platform::{
-    AssetError, FetchError, Inbound, Kept, LimitAsk, LogError, Outbound, Platform, Recording, Relay, Relayed, Request,
-    Signal, Store, StoreError, WholeFile,
+    AssetError, End, FetchError, Inbound, Kept, LimitAsk, LogError, Outbound, Platform, Recording, Relay, Relayed,
+    Request, Signal, Store, StoreError, Watch, WholeFile,
 };
 use rimward_edge::release::manifest::{
     FORMAT, Manifest, RELEASES_PATH, Releases, Retained, manifest_path, settings_path,
@@ -48,6 +49,8 @@ pub(crate) struct World {
     /// In place of the answers in order.
     pub(crate) origins: RefCell<Option<Origins>>,
     pub(crate) asked_of_origins: RefCell<Vec<Outbound<Bytes>>>,
+    /// Bodies that nobody read.
+    pub(crate) discarded: Cell<usize>,
     /// Every file that was read, in order.
     pub(crate) reads: RefCell<Vec<String>>,
     pub(crate) logged: RefCell<Vec<String>>,
@@ -81,6 +84,8 @@ pub(crate) struct World {
     pub(crate) limits_down: RefCell<Vec<String>>,
     /// What was asked of them: the name, and the question.
     pub(crate) asked_of_limits: RefCell<Vec<(String, LimitAsk)>>,
+    /// Every list that the object that checks origins was told; without it the Worker has no such binding.
+    pub(crate) asked_of_health: RefCell<Option<Vec<String>>>,
     /// What was counted does not arrive.
     pub(crate) counting_fails: Cell<bool>,
     /// How long each file and each origin takes.
@@ -225,17 +230,32 @@ impl Platform for World {
         Ok(file.map(|bytes| WholeFile { sha256: hexadecimal_sha256(&bytes), bytes }))
     }
 
-    async fn fetch(&self, outbound: Outbound<Bytes>) -> Result<Inbound<Bytes>, FetchError> {
+    async fn fetch(&self, outbound: Outbound<Bytes>, watch: Option<Watch>) -> Result<Inbound<Bytes>, FetchError> {
         self.pass(self.io_takes.get());
+        let hold = outbound.hold;
         let origins = self.origins.borrow().clone();
-        if let Some(origins) = origins {
-            return origins(&outbound, self.now());
+        let inbound = if let Some(origins) = origins {
+            origins(&outbound, self.now())?
+        } else {
+            self.asked_of_origins.borrow_mut().push(outbound);
+            if let Some(happens) = self.during_fetch.take() {
+                happens();
+            }
+            self.origin_answers.borrow_mut().pop_front().expect("a script says what the origin answers")?
+        };
+        let said = inbound.headers.get(CONTENT_LENGTH).and_then(|length| length.to_str().ok()?.parse::<u64>().ok());
+        let is_cut = inbound.body.as_ref().is_some_and(|body| said.is_some_and(|said| body.len() as u64 != said));
+        if is_cut && said.is_some_and(|said| said <= hold) {
+            return Err(FetchError::Broken("it ended early".to_owned()));
         }
-        self.asked_of_origins.borrow_mut().push(outbound);
-        if let Some(happens) = self.during_fetch.take() {
-            happens();
+        if let Some(watch) = watch {
+            watch(if is_cut { End::Broke } else { End::Whole });
         }
-        self.origin_answers.borrow_mut().pop_front().expect("a script says what the origin answers")
+        Ok(inbound)
+    }
+
+    fn discard(&self, _: Bytes) {
+        self.discarded.set(self.discarded.get() + 1);
     }
 
     async fn relay(
@@ -275,6 +295,11 @@ impl Platform for World {
                 String::new()
             }),
         }
+    }
+
+    async fn ask_health(&self, list: String, _: Duration) -> Result<(), StoreError> {
+        self.asked_of_health.borrow_mut().as_mut().ok_or(StoreError::Absent)?.push(list);
+        Ok(())
     }
 
     fn watched(&self, body: Bytes, _: Option<u64>, over: &Fired) -> Bytes {
@@ -373,6 +398,8 @@ pub(crate) struct Sent {
     url: String,
     headers: HeaderMap,
     pub(crate) peer: Option<String>,
+    coordinates: Option<(i16, i16)>,
+    country: Option<String>,
     body: RefCell<Option<Bytes>>,
     /// Every field that was read, in order.
     pub(crate) asked: RefCell<Vec<String>>,
@@ -386,6 +413,8 @@ impl Sent {
             url,
             headers: HeaderMap::new(),
             peer: Some("203.0.113.9".to_owned()),
+            coordinates: None,
+            country: None,
             body: RefCell::default(),
             asked: RefCell::default(),
         }
@@ -398,6 +427,16 @@ impl Sent {
 
     pub(crate) fn by_peer(mut self, peer: &str) -> Sent {
         self.peer = Some(peer.to_owned());
+        self
+    }
+
+    pub(crate) fn at_place(mut self, latitude: i16, longitude: i16) -> Sent {
+        self.coordinates = Some((latitude, longitude));
+        self
+    }
+
+    pub(crate) fn in_country(mut self, code: &str) -> Sent {
+        self.country = Some(code.to_owned());
         self
     }
 
@@ -442,7 +481,11 @@ impl Request for Sent {
     }
 
     fn country(&self) -> Option<String> {
-        None
+        self.country.clone()
+    }
+
+    fn coordinates(&self) -> Option<(i16, i16)> {
+        self.coordinates
     }
 
     fn peer_address(&self) -> Option<String> {
@@ -552,7 +595,7 @@ pub(crate) fn settings(changes: Value) -> Value {
     let mut settings = json!({
         "site": { "name": "shop", "base": "/" },
         "document": { "fallback": "/index.html", "cache_control": "no-cache" },
-        "pools": { "api": { "origins": [{ "url": "https://api.internal/v1" }], "timeout": { "answer_ms": 10_000, "idle_ms": 30_000, "total_ms": 60_000 } } },
+        "pools": { "api": { "origins": [{ "url": "https://api.internal/v1" }], "timeout": { "answer_ms": 10_000, "idle_ms": 30_000, "total_ms": 60_000 }, "retry": { "attempts": 0, "budget_permille": 0 } } },
         "routes": [{ "path": "/api/*", "pool": "api" }],
     });
     let Value::Object(changes) = changes else { panic!("changes are members") };
@@ -611,6 +654,10 @@ impl Folder {
     pub(crate) fn rules(mut self, member: &str, rules: Value) -> Folder {
         self.manifest[member] = rules;
         self
+    }
+
+    pub(crate) fn manifest(&self) -> Manifest {
+        serde_json::from_value(self.manifest.clone()).unwrap()
     }
 
     fn content(&mut self, location: &str, media_type: &str, text: &str, codings: &[&str]) -> Value {

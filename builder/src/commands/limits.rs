@@ -6,7 +6,7 @@ use rimward_edge::guard::secret::Scope;
 use serde_json::{Map, Value, json};
 
 use super::{Ended, Talk, Trouble, ended, plan_of, site_of};
-use crate::cli::{LimitsArgs, LimitsCommand, LimitsSite, WhomArgs};
+use crate::cli::{LimitsArgs, LimitsCommand, SiteArgs, WhomArgs};
 use crate::site::Site;
 
 /// Where bans are asked for.
@@ -37,7 +37,7 @@ pub fn run(args: &LimitsArgs) -> Ended {
     ended(&talk, done)
 }
 
-fn list(talk: &Talk, at: &LimitsSite, site: &Site) -> Result<Ended, Trouble> {
+fn list(talk: &Talk, at: &SiteArgs, site: &Site) -> Result<Ended, Trouble> {
     let answer = site.read(PATH)?;
     if at.json {
         println!("{answer}");
@@ -66,7 +66,7 @@ fn line(ban: &Value, now: Duration) -> String {
     format!("  {}: {} for another {left} s, by {}", text("limit"), text("digest"), text("by"))
 }
 
-fn change(talk: &Talk, at: &LimitsSite, site: &Site, body: &Value) -> Result<Ended, Trouble> {
+fn change(talk: &Talk, at: &SiteArgs, site: &Site, body: &Value) -> Result<Ended, Trouble> {
     let answer = site.post(PATH, body)?;
     if at.json {
         println!("{answer}");

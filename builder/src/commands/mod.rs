@@ -5,7 +5,9 @@ pub mod check;
 pub mod dev;
 pub mod init;
 pub mod limits;
+pub mod origin;
 pub mod purge;
+pub mod route;
 pub mod serve;
 pub mod warm;
 
@@ -53,6 +55,8 @@ pub fn run(cli: Cli) -> Ended {
         Command::Build(args) => build::run(&args),
         Command::Purge(args) => purge::run(&args),
         Command::Limits(args) => limits::run(&args),
+        Command::Route(args) => route::run(&args),
+        Command::Origin(args) => origin::run(&args),
         Command::Serve(args) => serve::run(&args),
         Command::Init(args) => init::run(&args),
         Command::Dev(args) => dev::run(&args),

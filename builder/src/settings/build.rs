@@ -1,7 +1,10 @@
 //! What the settings mean for the builder: typed, checked, every default filled in.
 
-use rimward_edge::release::manifest::Coding;
+use rimward_edge::release::manifest::{Coding, Document, Manifest};
 use rimward_edge::route::pattern::Pattern;
+
+use super::findings::closest;
+use crate::diagnostic::Diagnostic;
 
 /// `[build]`, and what of `[site]` a release depends on.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -22,6 +25,33 @@ pub struct BuildSettings {
     pub keep_releases: u32,
     /// Where source maps go.
     pub source_maps: SourceMaps,
+    /// `[document] error`: must be there once the release is made.
+    pub error_page: Option<NamedPage>,
+}
+
+/// A page that the settings name.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NamedPage {
+    /// A key of `Manifest::documents`.
+    pub path: String,
+    /// What there is to say where it is none: the place in the settings.
+    pub missing: Diagnostic,
+}
+
+impl NamedPage {
+    /// What is wrong, where the release has no such page.
+    pub fn check(&self, manifest: &Manifest) -> Option<Diagnostic> {
+        let is_page = |document: &Document| document.content.media_type.starts_with("text/html");
+        if manifest.documents.get(&self.path).is_some_and(is_page) {
+            return None;
+        }
+        let pages = manifest.documents.iter().filter(|(_, document)| is_page(document)).map(|(path, _)| path.as_str());
+        let hint = match closest(&self.path, pages) {
+            Some(meant) => format!("did you mean \"/{meant}\"?"),
+            None => format!("let the bundler write `{}`, or remove the key", self.path),
+        };
+        Some(self.missing.clone().hint(hint))
+    }
 }
 
 /// `[site] assets`: what answers requests for fingerprinted files.
@@ -55,6 +85,7 @@ impl Default for BuildSettings {
             keep_names: Vec::new(),
             keep_releases: 5,
             source_maps: SourceMaps::Private,
+            error_page: None,
         }
     }
 }

@@ -2,24 +2,35 @@
 
 use rimward_edge::config::{ClientAddress, DocumentSettings, Settings, Site};
 
-use super::build::{AssetsFrom, BuildSettings};
+use super::build::{AssetsFrom, BuildSettings, NamedPage};
 use super::caching::Caches;
 use super::findings::{Findings, Located};
 use super::limiting::Limits;
+use super::pooling;
 use super::raw::{RawAddressHeader, RawBuild, RawClientAddress, RawDocument, RawSettings, RawSite};
-use super::routing;
+use super::routing::{self, Beside};
 use super::rules;
 use super::table::{Field, List};
+use super::values::DocumentPath;
 
 /// What one environment means, for the edge and for the builder. Worth something only where no finding is an error.
 pub(super) fn check(raw: &RawSettings, findings: &mut Findings<'_>) -> (Settings, BuildSettings) {
     let site = site(raw.site.value(), findings);
     let build = build(raw, &site.base, findings);
-    let pools = routing::pools(&raw.pool, &site.hosts, findings);
+    let pools = pooling::check(&raw.pool, &site.hosts, findings);
     let caches = Caches::check(&raw.cache, findings);
     let limits = Limits::check(&raw.limit, findings);
-    let routes = routing::routes(&raw.route, &pools, &caches, &limits, &site.base, findings);
-    routing::report_unused(&raw.pool, &raw.route, findings);
+    let beside = Beside {
+        pools: &pools,
+        caches: &caches,
+        limits: &limits,
+        redirects: &raw.redirect,
+        base: &site.base,
+        hosts: &site.hosts,
+    };
+    let routes = routing::routes(&raw.route, &beside, findings);
+    pooling::report_unused(&raw.pool, &raw.route, findings);
+    pooling::report_uncaught(&raw.pool, &raw.route, findings);
     caches.report_unused(&raw.route, findings);
     limits.report_unused(&raw.route, findings);
     limits.report_load(&raw.route, findings);
@@ -86,10 +97,14 @@ fn address_header(
 
 fn document(raw: Option<&RawDocument>) -> DocumentSettings {
     let mut document =
-        DocumentSettings { fallback: Some("index.html".to_owned()), cache_control: "no-cache".to_owned() };
+        DocumentSettings { fallback: Some("index.html".to_owned()), error: None, cache_control: "no-cache".to_owned() };
     let Some(raw) = raw else { return document };
+    let key = |path: &DocumentPath| path.0.as_ref().map(|path| path.trim_start_matches('/').to_owned());
     if let Some(path) = raw.fallback.value() {
-        document.fallback = path.0.as_ref().map(|path| path.trim_start_matches('/').to_owned());
+        document.fallback = key(path);
+    }
+    if let Some(path) = raw.error.value() {
+        document.error = key(path);
     }
     if let Some(value) = raw.cache_control.value() {
         document.cache_control.clone_from(&value.0);
@@ -111,6 +126,8 @@ fn build(raw: &RawSettings, base: &str, findings: &mut Findings<'_>) -> BuildSet
                 .hint("write assets = \"worker\", or build the app for the base \"/\"");
         }
     }
+    let error = raw.document.value().and_then(|document| document.error.given());
+    build.error_page = error.and_then(|page| error_page(page, findings));
     let Some(raw) = raw.build.value() else { return build };
     folders(raw, &mut build, findings);
     if let Some(keep) = raw.keep_releases.given() {
@@ -129,6 +146,14 @@ fn build(raw: &RawSettings, base: &str, findings: &mut Findings<'_>) -> BuildSet
     }
     build.keep_names = distinct(&raw.keep_names, "`keep_names` of `[build]`", Clone::clone, findings);
     build
+}
+
+/// What there is to say if a release turns out to be without the page for errors.
+fn error_page(page: &Located<DocumentPath>, findings: &Findings<'_>) -> Option<NamedPage> {
+    let path = page.value.0.as_ref()?;
+    let message = format!("`error` of `[document]` names no page of the release: {path:?}");
+    let missing = findings.later_error("unknown-name", &page.span, message);
+    Some(NamedPage { path: path.trim_start_matches('/').to_owned(), missing })
 }
 
 /// A release that is written into its own source would be its own input next time.

@@ -1,19 +1,23 @@
 //! What the settings mean, in words, for a person before a deploy. Here what is kept: per cached route which rule wins, what
-//! is in the key, what is never shared; the rules themselves are those of `rimward_edge::cache`. Of limits see `limits`.
+//! is in the key, what is never shared; the rules themselves are those of `rimward_edge::cache`. Of limits see `limits`, of pools `pools`.
 
 mod limits;
+mod pools;
 
-use rimward_edge::config::{CachePolicy, Invalidate, PERSIST_FROM_S, PurgeCheck, QueryKey, Route, SetCookie, Settings};
+use rimward_edge::config::{
+    By, CachePolicy, Condition, Invalidate, PERSIST_FROM_S, PurgeCheck, QueryKey, Route, SetCookie, Settings,
+};
 use serde::Serialize;
 
 pub use self::limits::{ExplainedLimit, Guarded, explain_limits};
+pub use self::pools::{ExplainedPool, explain_pools};
 
 /// How the answers of one route are kept.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Explained {
     /// The path of the route, as it is written.
     pub path: String,
-    /// The pool that answers.
+    /// The pool that answers; several, divided by commas, where clients are split over them.
     pub pool: String,
     /// The `[cache.*]` by which answers are kept.
     pub cache: String,
@@ -35,7 +39,8 @@ pub fn explain(settings: &Settings) -> Vec<Explained> {
     let explained = |route: &Route| {
         let name = route.cache.as_ref()?;
         let policy = settings.caches.get(name)?;
-        let (path, pool) = (route.path.as_str().to_owned(), route.pool.clone());
+        let pools: Vec<&str> = route.by.pools().collect();
+        let (path, pool) = (route.path.as_str().to_owned(), pools.join(", "));
         Some(Explained { path, pool, cache: name.clone(), rules: rules(route, policy) })
     };
     settings.routes.iter().filter_map(explained).collect()
@@ -66,7 +71,7 @@ fn rules(route: &Route, policy: &CachePolicy) -> Vec<Rule> {
         rule("fresh", fresh(policy)),
         rule("stale", stale(policy)),
         rule("personal", personal(policy)),
-        rule("key", key(policy)),
+        rule("key", key(route, policy)),
         rule("variants", variants(policy)),
         rule("tags", tags(policy)),
         rule("kept in", kept_in(policy)),
@@ -142,7 +147,7 @@ fn personal(policy: &CachePolicy) -> Vec<String> {
 /// What holds for personal requests.
 const BY_THE_ORIGIN: &str = "it is answered with, and leaves behind, only what the origin's own words make fresh: never by a setting or a guess";
 
-fn key(policy: &CachePolicy) -> Vec<String> {
+fn key(route: &Route, policy: &CachePolicy) -> Vec<String> {
     let (query, left_out) = match &policy.query {
         QueryKey::All => ("all parameters".to_owned(), false),
         QueryKey::Ignore(names) => (format!("all parameters but {}", quoted(names)), true),
@@ -161,6 +166,9 @@ fn key(policy: &CachePolicy) -> Vec<String> {
     ];
     if left_out {
         says.push("what is left out is not sent to the origin either".to_owned());
+    }
+    if route.when.iter().any(|condition| matches!(condition, Condition::Says(..) | Condition::Countries(_))) {
+        says.push("for the requests that the route is for alone: others of the same URL are kept apart".to_owned());
     }
     says
 }
@@ -208,7 +216,12 @@ fn misses(route: &Route) -> Vec<String> {
         true => "requests that miss one key together ask the origin once, through one object for all isolates (shield)",
         false => "requests that miss one key together ask the origin once for each isolate",
     };
-    vec![asked.to_owned()]
+    match &route.by {
+        By::Split(_) => {
+            vec![asked.to_owned(), "what is kept is shared, whichever pool it came from (split)".to_owned()]
+        }
+        By::Pool(_) | By::Redirect(..) => vec![asked.to_owned()],
+    }
 }
 
 fn invalidated(route: &Route) -> Vec<String> {

@@ -36,6 +36,11 @@ impl<'t> Findings<'t> {
         self.push(Diagnostic::warning(self.file, code, message), span)
     }
 
+    /// An error that is not certain yet: whoever knows more raises it.
+    pub(super) fn later_error(&self, code: &'static str, span: &Range<usize>, message: String) -> Diagnostic {
+        Diagnostic::error(self.file, code, message).over(self.text, span.clone())
+    }
+
     fn push(&mut self, diagnostic: Diagnostic, span: &Range<usize>) -> Finding<'_> {
         self.list.push(diagnostic.over(self.text, span.clone()));
         Finding(self.list.last_mut())

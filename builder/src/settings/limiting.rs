@@ -9,7 +9,7 @@ pub(super) mod values;
 use std::collections::BTreeMap;
 
 use rimward_edge::config::{
-    Algorithm, BanRule, DEADLINE_MS, LimitFields, LimitPolicy, Part, Permits, Precision, Timeout, Window,
+    Algorithm, BanRule, DEADLINE_MS, LimitFields, LimitPolicy, Part, Permits, Precision, Window,
 };
 
 use self::values::Kind;
@@ -60,10 +60,10 @@ impl<'r> Limits<'r> {
     pub(super) fn of_route(
         &self,
         route: &Located<RawRoute>,
-        timeout: Option<Timeout>,
+        endless: Option<&str>,
         findings: &mut Findings<'_>,
     ) -> RouteLimits {
-        let RawRoute { pool, limit, cost, .. } = &route.value;
+        let RawRoute { limit, cost, .. } = &route.value;
         let limits = distinct(limit, "`limit` of `[[route]]`", |name| name.0.clone(), findings);
         for name in items(limit) {
             if !self.written.iter().any(|(written, _)| written.value == name.value) {
@@ -85,7 +85,7 @@ impl<'r> Limits<'r> {
                 .hint("name a [limit.*], for example limit = [\"per-client\"], or remove `cost`");
         }
         self.affordable(route, findings);
-        if let (Some(Timeout { total_ms: None, .. }), Some(pool)) = (timeout, pool.value()) {
+        if let Some(pool) = endless {
             self.ending(items(limit), pool, findings);
         }
         if let Some(named) = self.understood(limit) {
@@ -132,7 +132,7 @@ impl<'r> Limits<'r> {
     }
 
     /// A permit that is in use is not waited for without end: whoever has it says so, for as long as the request may take.
-    fn ending(&self, names: &[Located<Name>], pool: &Name, findings: &mut Findings<'_>) {
+    fn ending(&self, names: &[Located<Name>], pool: &str, findings: &mut Findings<'_>) {
         for name in names {
             if self.by_name.get(&name.value.0).is_some_and(|policy| is_at_once(policy.algorithm)) {
                 findings
@@ -141,7 +141,7 @@ impl<'r> Limits<'r> {
                         &name.span,
                         format!(
                             "`[limit.{}]` counts each request for an hour at most, and those to the pool `{}` may take longer",
-                            name.value.0, pool.0
+                            name.value.0, pool
                         ),
                     )
                     .hint("give `timeout` of that pool a `total`, for example \"10m\"");

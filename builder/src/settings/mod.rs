@@ -12,6 +12,7 @@ mod findings;
 mod headers_file;
 mod limiting;
 mod platform;
+mod pooling;
 mod raw;
 mod redirects_file;
 mod routing;
@@ -25,9 +26,9 @@ mod tests;
 
 use rimward_edge::config::SettingsFile;
 
-pub use build::{AssetsFrom, BuildSettings, SourceMaps};
+pub use build::{AssetsFrom, BuildSettings, NamedPage, SourceMaps};
 pub use compile::compile;
-pub use explain::{Explained, ExplainedLimit, Guarded, Rule, explain, explain_limits};
+pub use explain::{Explained, ExplainedLimit, ExplainedPool, Guarded, Rule, explain, explain_limits, explain_pools};
 pub use headers_file::parse_headers;
 pub use limiting::ban_period;
 pub use platform::{PLATFORM_HEADERS, PLATFORM_HEADERS_MARK, platform_headers};

@@ -4,7 +4,9 @@
 
 use std::ops::Range;
 
-use rimward_edge::config::{Guards, Invalidate, LimitFields, Precision, PurgeCheck, SetCookie, WhenUnreachable};
+use rimward_edge::config::{
+    CredentialKind, Guards, Invalidate, LimitFields, Precision, PurgeCheck, Region, Role, SetCookie, WhenUnreachable,
+};
 use rimward_edge::release::manifest::Coding;
 use rimward_edge::route::pattern::Pattern;
 use serde_json::{Value, json};
@@ -16,6 +18,13 @@ use super::caching::values::{CookiePattern, Lifetime, ParameterPattern, Tag, Tag
 use super::findings::{Findings, Located};
 use super::limiting::values::{
     BanPeriod, Cost, Deadline, Kind, PartName, PermitCount, QueueLength, QueueWait, Refusals, WindowText,
+};
+use super::pooling::values::{
+    AfterWrite, AtLeast, AtOnce, Attempts, BodyText, CheckPath, CheckTimeout, ChoiceName, CookieAge, CookieName,
+    HashText, Hops, InARow, Interval, Over, SecretName, Share, SlowStart, StatusRange, Waiting, Weight,
+};
+use super::routing::values::{
+    ByName, Country, HostPattern, ParameterName, ParameterValue, RewrittenPath, Shares, ValueTest,
 };
 use super::table::{FromToml, List, Named, Table, table, wrong_type};
 use super::values::{
@@ -94,11 +103,11 @@ table! {
     RawDocument "[document]" {
         /// The page that answers navigations to unknown paths, or `false` for none. Default: "/index.html".
         fallback: DocumentPath,
+        /// The page of the release that answers navigations that failed with a 5xx status, or `false` for none.
+        /// Default: none.
+        error: DocumentPath,
         /// `Cache-Control` of pages and of files that keep their names. Default: "no-cache".
         cache_control: FieldValue,
-    }
-    later {
-        error: "a page for failed navigations",
     }
 }
 
@@ -131,17 +140,43 @@ table! {
     RawPool "[[pool]]" {
         /// What routes call it.
         name: Name,
-        /// Its origin: one, in this version.
-        origin: List<RawOrigin>,
+        /// How an origin is chosen among those that are well: "round-robin" (one after the other), "weighted" (the same, as
+        /// often as their weights say), "least-requests" (of two at random, by weights, the one with fewer requests under way
+        /// in this isolate), "hash" (always the same one for the same `hash`, by weights), "geo" (the nearest `region`),
+        /// "primary-replica" (writes to the primary, reads to replicas). Default: "least-requests".
+        choice: OneOf<ChoiceName>,
+        /// What requests are told apart by, with choice = "hash": "ip" (of IPv6 its /64), "path", "header:NAME",
+        /// "cookie:NAME", "query:NAME", or ":NAME" (what the route's path caught).
+        hash: HashText,
+        /// For so long a client that wrote reads from the primary. Only with choice = "primary-replica". Default: "5s".
+        after_write: AfterWrite,
         /// Limits of time.
         timeout: RawTimeout,
-    }
-    later {
-        choice: "choosing among several origins",
-        concurrency_per_isolate: "limits on concurrent requests",
-        health: "health checks",
-        retry: "retries",
-        breaker: "circuit breaking",
+        /// How many requests of one isolate may be under way to each origin. Absent: as many as come.
+        concurrency_per_isolate: AtOnce,
+        /// How many requests of one isolate may wait where all origins have as many as they may. Default: 100.
+        queue: Waiting,
+        /// How long they may wait, at most "30s". Default: "1s".
+        queue_wait: QueueWait,
+        /// Where a smaller share of the origins is well, all are tried rather than none; 0 to 1. Default: 0.25.
+        panic_threshold: Share<100, 0>,
+        /// For how long an origin that is well again gets less than its share, at most "1h", or `false`. Default: "10s".
+        slow_start: SlowStart,
+        /// How many redirects from one origin of the pool to one of the same pool are followed, instead of being handed to
+        /// the client: 0 to 5. Default: 0.
+        follow_redirects: Hops,
+        /// Clients stay with the origin that answered them first, by a signed cookie. Absent: they do not.
+        sticky: RawSticky,
+        /// Its origins: 1 to 100.
+        origin: List<RawOrigin>,
+        /// What tells origins that a request comes from here. Absent: nothing.
+        credential: RawCredential,
+        /// Checks of each origin, by one object for all isolates. Absent: only traffic tells how origins are.
+        health: RawHealth,
+        /// Further tries of what may be repeated.
+        retry: RawRetry,
+        /// When an isolate leaves an origin alone for a while.
+        breaker: RawBreaker,
     }
 }
 
@@ -150,18 +185,90 @@ table! {
     RawOrigin "[[pool.origin]]" {
         /// Where it is: scheme, host, perhaps port and path.
         url: OriginUrl,
+        /// Its share beside those of the others: 0 to 1000. 0: it is sent nothing, but for clients who stay with it.
+        /// Default: 1.
+        weight: Weight,
+        /// Where it is, for choice = "geo": a location hint of the platform.
+        region: OneOf<Region>,
+        /// What it is for: "primary", "replica" (reads, with choice = "primary-replica") or "backup" (asked where too few
+        /// others are well). Default: "primary".
+        role: OneOf<Role>,
     }
-    later {
-        weight: "balancing over several origins",
-        region: "choosing origins by region",
-        role: "origins with roles",
+}
+
+table! {
+    /// `sticky` of `[[pool]]`.
+    RawSticky "[pool.sticky]" {
+        /// The cookie's name. Default: "rimward-" and the pool's name.
+        cookie: CookieName,
+        /// How long it lives, at most "400d". Absent: until the browser is closed.
+        max_age: CookieAge,
+        /// The name of the Worker's secret that signs it. Default: "RIMWARD_STICKY_KEY".
+        secret: SecretName,
+    }
+}
+
+table! {
+    /// `[pool.credential]`.
+    RawCredential "[pool.credential]" {
+        /// "hmac" (a signature of method, path, time and body) or "secret" (the secret itself). Default: "hmac".
+        kind: OneOf<CredentialKind>,
+        /// The request field that holds it; what clients send of that name is dropped. Default: "x-rimward-signature", with
+        /// kind = "secret" "x-rimward-secret".
+        header: FieldName,
+        /// The name of the Worker's secret.
+        secret: SecretName,
+    }
+}
+
+table! {
+    /// `[pool.health]`.
+    RawHealth "[pool.health]" {
+        /// What each origin is asked for, behind its URL: "/healthz". It may have a query.
+        path: CheckPath,
+        /// The statuses of an origin that is well: 204, or "200-299". Checks never follow redirects: an origin that
+        /// redirects is well only where this holds its 3xx. Default: "200-299".
+        status: StatusRange,
+        /// What the first 64 KiB of its body must hold. Absent: anything.
+        body: BodyText,
+        /// Between two checks: "1s" to "1h". Default: "30s".
+        interval: Interval,
+        /// How long a check may take; no longer than `interval`. Default: "2s", or `interval` where that is shorter.
+        timeout: CheckTimeout,
+        /// After so many failures in a row an origin is sick: 1 to 10. Default: 3.
+        unhealthy_after: InARow,
+        /// After so many successes in a row it is well again: 1 to 10. Default: 2.
+        healthy_after: InARow,
+    }
+}
+
+table! {
+    /// `[pool.retry]`.
+    RawRetry "[pool.retry]" {
+        /// Tries besides the first: 0 to 10. Default: 2.
+        attempts: Attempts,
+        /// How many further tries there may be, as a share of the pool's requests, beside a few that are always free: 0 to 1.
+        /// Default: 0.3.
+        budget: Share<1000, 0>,
+    }
+}
+
+table! {
+    /// `[pool.breaker]`.
+    RawBreaker "[pool.breaker]" {
+        /// The share of requests that must have failed: above 0, at most 1. Default: 0.5.
+        errors: Share<1000, 1>,
+        /// For how long they are counted: "1s" to "5m". Default: "10s".
+        over: Over,
+        /// How many requests there must have been: 1 to 10000. Default: 20.
+        min_requests: AtLeast,
     }
 }
 
 table! {
     /// `timeout` of `[[pool]]`.
     RawTimeout "[pool.timeout]" {
-        /// Until the answer begins. Default: "10s".
+        /// Until the answer begins; of one up to 64 KiB that says its length, until all of it is there. Default: "10s".
         answer: Period,
         /// Between two pieces of a body, or `false`. Off for streams of events and WebSockets. Default: "30s".
         idle: PeriodOrOff,
@@ -175,8 +282,26 @@ table! {
     RawRoute "[[route]]" {
         /// Which URL paths: "/api/*".
         path: Pattern,
+        /// For these hosts alone: "api.example.com", "*.example.com". Default: any that the site answers.
+        hosts: List<HostPattern>,
+        /// For these methods alone; "GET" is "HEAD" too. Default: any.
+        methods: List<MethodName>,
+        /// For requests with these header fields alone: "value", "beginning*", or "*" for any value.
+        headers: ByName<FieldName, ValueTest>,
+        /// For requests with these parameters alone: "value", "beginning*", or "*" for any value.
+        query: ByName<ParameterName, ValueTest>,
+        /// For requests with these cookies alone: "value", "beginning*", or "*" for any value.
+        cookies: ByName<CookieName, ValueTest>,
+        /// For clients in these countries alone: "DE". One whose country is unknown is in none. Default: anywhere.
+        countries: List<Country>,
         /// The name of the pool that answers.
         pool: Name,
+        /// Instead of `pool`: the weights of several, by name. A client stays with one of them.
+        split: Shares,
+        /// Instead of `pool`: clients are sent elsewhere.
+        redirect: RawRouteRedirect,
+        /// What is changed before the pool is asked.
+        rewrite: RawRewrite,
         /// The name of the [cache.*] by which answers are kept. Absent: none is.
         cache: Name,
         /// Whether misses go through an object that all isolates share. Default: false.
@@ -191,13 +316,47 @@ table! {
         /// Which other origins may read the answers (CORS).
         cors: RawCors,
     }
-    later {
-        methods: "routes by method",
-        hosts: "routes by host",
-        headers: "routes by header",
-        query: "routes by query",
-        countries: "routes by country",
-        split: "splitting over pools",
+}
+
+table! {
+    /// `redirect` of `[[route]]`.
+    RawRouteRedirect "[route.redirect]" {
+        /// A path or a URL; `:splat` and `:name` are what the route's path caught.
+        to: RedirectTarget,
+        /// 301, 302, 303, 307 or 308. Default: 302.
+        status: u32,
+    }
+}
+
+table! {
+    /// `[route.rewrite]`.
+    RawRewrite "[route.rewrite]" {
+        /// The path that the origin is asked for; `:splat` and `:name` are what the route's path caught.
+        path: RewrittenPath,
+        /// Parameters of the query.
+        query: RawParameterChanges,
+        /// Header fields of the request.
+        request_headers: RawFieldChanges,
+    }
+}
+
+table! {
+    /// `query` of `[route.rewrite]`.
+    RawParameterChanges "[route.rewrite.query]" {
+        /// Parameters to set, in place of those of the same name.
+        set: ByName<ParameterName, ParameterValue>,
+        /// Parameters to take away.
+        remove: List<ParameterName>,
+    }
+}
+
+table! {
+    /// `request_headers` of `[route.rewrite]`.
+    RawFieldChanges "[route.rewrite.request_headers]" {
+        /// Fields to set, in place of those of the same name.
+        set: ByName<FieldName, FieldValue>,
+        /// Fields to take away.
+        remove: List<FieldName>,
     }
 }
 
@@ -435,7 +594,7 @@ fn field_name(
 
 /// The table that has a key, for keys that were written into the wrong one.
 pub(super) fn table_with(key: &str) -> Option<&'static str> {
-    let tables: [(&str, &[&str]); 14] = [
+    let tables: [(&str, &[&str]); 21] = [
         entry::<RawSettings>(),
         entry::<RawSite>(),
         entry::<RawBuild>(),
@@ -444,7 +603,14 @@ pub(super) fn table_with(key: &str) -> Option<&'static str> {
         entry::<RawRedirect>(),
         entry::<RawPool>(),
         entry::<RawOrigin>(),
+        entry::<RawTimeout>(),
+        entry::<RawSticky>(),
+        entry::<RawCredential>(),
+        entry::<RawHealth>(),
+        entry::<RawRetry>(),
+        entry::<RawBreaker>(),
         entry::<RawRoute>(),
+        entry::<RawRewrite>(),
         entry::<RawCors>(),
         entry::<RawCache>(),
         entry::<RawQuery>(),

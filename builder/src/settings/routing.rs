@@ -1,181 +1,267 @@
-//! Pools and routes: names that must meet, routes that could never answer, CORS that could not work.
+//! Routes: names that must meet, routes that could never answer, CORS that could not work.
 
-use std::collections::BTreeMap;
+mod conditions;
+mod rewriting;
+pub(super) mod values;
 
-use rimward_edge::config::{Cors, Origin, Pool, Route, Timeout};
+use rimward_edge::config::{By, Cors, Pool, Route, Share};
+use rimward_edge::route::condition::covers;
 use rimward_edge::route::pattern::Pattern;
+use rimward_edge::route::spelled;
 
+use self::conditions::conditions;
+use self::rewriting::changes;
+use self::values::Shares;
 use super::caching::{Caches, RouteCaching};
 use super::check::{distinct, items};
 use super::findings::{Findings, Located, closest};
 use super::limiting::{Limits, RouteLimits};
-use super::raw::{RawCors, RawPool, RawRoute, RawTimeout};
+use super::pooling::Pools;
+use super::raw::{RawCors, RawRedirect, RawRoute, RawRouteRedirect};
+use super::rules;
 use super::table::{Field, List, quoted_list};
-use super::values::{Period, PeriodOrOff};
 
-/// The pools, and whether others were named that have mistakes.
-pub(super) struct Pools {
-    pub(super) by_name: BTreeMap<String, Pool>,
-    /// Names of pools that could not be read in full: routes may name them.
-    unread: Vec<String>,
-    /// Whether a pool's very name could not be read: any route might mean that one.
-    nameless: bool,
+/// What routes are checked against.
+pub(super) struct Beside<'check, 'raw> {
+    pub(super) pools: &'check Pools,
+    pub(super) caches: &'check Caches<'raw>,
+    pub(super) limits: &'check Limits<'raw>,
+    pub(super) redirects: &'raw Field<List<RawRedirect>>,
+    pub(super) base: &'check str,
+    /// `hosts` of `[site]`.
+    pub(super) hosts: &'check [String],
 }
 
-pub(super) fn pools(raw: &Field<List<RawPool>>, hosts: &[String], findings: &mut Findings<'_>) -> Pools {
-    let nameless = matches!(raw, Field::Wrong) || raw.value().is_some_and(|list| !list.complete);
-    let mut pools = Pools { by_name: BTreeMap::new(), unread: Vec::new(), nameless };
-    let mut lines: BTreeMap<&str, u32> = BTreeMap::new();
-    for pool in items(raw) {
-        let origin = origin(pool, hosts, findings);
-        let timeout = timeout(&pool.value.timeout, findings);
-        let Some(name) = pool.value.name.given() else {
-            if matches!(pool.value.name, Field::Absent) {
-                findings
-                    .error("missing-key", &pool.span, "this `[[pool]]` has no `name`")
-                    .hint("for example name = \"api\"");
-            }
-            pools.nameless = true;
-            continue;
-        };
-        if let Some(line) = lines.insert(&name.value.0, findings.line_of(name.span.start)) {
-            findings
-                .error("duplicate", &name.span, format!("the pool on line {line} is called `{}` too", name.value.0))
-                .hint("give one of them another name");
-        }
-        match origin {
-            Some(origin) => drop(pools.by_name.insert(name.value.0.clone(), Pool::new(vec![origin], timeout))),
-            None => pools.unread.push(name.value.0.clone()),
-        }
-    }
-    pools
+/// A route that others stand behind.
+struct Earlier<'raw> {
+    /// As far as it decides which requests are its own.
+    route: Route,
+    written: &'raw Pattern,
+    line: u32,
 }
 
-fn origin(pool: &Located<RawPool>, hosts: &[String], findings: &mut Findings<'_>) -> Option<Origin> {
-    let name = pool.value.name.value().map_or("", |name| &name.0);
-    let list = match &pool.value.origin {
-        Field::Given(list) if !(list.value.items.is_empty() && list.value.complete) => &list.value,
-        Field::Wrong => return None,
-        _ => {
-            findings
-                .error("missing-key", &pool.span, format!("the pool `{name}` has no origin"))
-                .hint("add [[pool.origin]] with url = \"https://api.example.com\"");
-            return None;
-        }
-    };
-    for another in list.items.iter().skip(1) {
-        findings
-            .error("not-yet", &another.span, format!("the pool `{name}` has more than one origin: not supported yet"))
-            .hint("keep one: balancing and failover come with a later version");
-    }
-    let first = list.items.first()?;
-    if matches!(first.value.url, Field::Absent) {
-        findings
-            .error("missing-key", &first.span, format!("an origin of the pool `{name}` has no `url`"))
-            .hint("for example url = \"https://api.example.com\"");
-    }
-    let url = first.value.url.given()?;
-    if let Some(host) = url.value.0.host_str().filter(|host| hosts.iter().any(|own| own == host)) {
-        findings
-            .error(
-                "wrong-value",
-                &url.span,
-                format!("the pool `{name}` would ask this very site: `{host}` is in `hosts` of `[site]`"),
-            )
-            .hint("give the origin a host name of its own");
-    }
-    Some(Origin::new(&url.value.text()))
-}
-
-fn timeout(raw: &Field<RawTimeout>, findings: &mut Findings<'_>) -> Timeout {
-    let milliseconds = |period: Period| u64::try_from(period.0.as_millis()).unwrap_or(u64::MAX);
-    let or_off = |field: &Field<PeriodOrOff>, default: u64| match field.value() {
-        Some(limit) => limit.0.map(milliseconds),
-        None => Some(default),
-    };
-    let mut timeout = Timeout { answer_ms: 10_000, idle_ms: Some(30_000), total_ms: Some(60_000) };
-    let Field::Given(raw) = raw else { return timeout };
-    if let Some(answer) = raw.value.answer.value() {
-        timeout.answer_ms = milliseconds(*answer);
-    }
-    timeout.idle_ms = or_off(&raw.value.idle, 30_000);
-    // Who waits longer for the answer means the whole to last longer, too.
-    timeout.total_ms = or_off(&raw.value.total, timeout.answer_ms.max(60_000));
-    let zero = timeout.answer_ms == 0 || timeout.idle_ms == Some(0) || timeout.total_ms == Some(0);
-    if zero {
-        findings
-            .error("wrong-value", &raw.span, "a `timeout` of zero would end every request")
-            .hint("write false for `idle` or `total` to switch them off");
-    } else if timeout.total_ms.is_some_and(|total| total < timeout.answer_ms) {
-        findings
-            .error(
-                "wrong-value",
-                &raw.span,
-                "`total` of `timeout` is shorter than `answer`, which could never take effect",
-            )
-            .hint("`answer` is until the answer begins, `total` is for everything");
-    }
-    timeout
-}
-
-pub(super) fn routes(
-    raw: &Field<List<RawRoute>>,
-    pools: &Pools,
-    caches: &Caches<'_>,
-    limits: &Limits<'_>,
-    base: &str,
-    findings: &mut Findings<'_>,
-) -> Vec<Route> {
-    let mut earlier: Vec<(&Pattern, u32)> = Vec::new();
+pub(super) fn routes(raw: &Field<List<RawRoute>>, beside: &Beside<'_, '_>, findings: &mut Findings<'_>) -> Vec<Route> {
+    let mut earlier: Vec<Earlier<'_>> = Vec::new();
     let mut routes = Vec::new();
     for route in items(raw) {
         let cors = route.value.cors.given().and_then(|raw| cors(raw, findings));
-        missing(route, findings);
-        if let Some(path) = route.value.path.given() {
-            reachable(path, &earlier, base, findings);
-            earlier.push((&path.value, findings.line_of(path.span.start)));
-        }
-        if let Some(pool) = route.value.pool.given() {
-            named(&pool.value.0, &pool.span, pools, findings);
-        }
-        let RouteCaching { cache, shield, invalidate } = caches.of_route(route, findings);
-        let timeout = route.value.pool.value().and_then(|pool| pools.by_name.get(&pool.0)).map(|pool| pool.timeout);
-        let RouteLimits { limits, cost } = limits.of_route(route, timeout, findings);
-        if let (Some(path), Some(pool)) = (route.value.path.value(), route.value.pool.value()) {
-            routes.push(Route { cors, cache, shield, invalidate, limits, cost, ..Route::new(path.clone(), &pool.0) });
+        let by = by(route, beside.pools, findings);
+        let when = conditions(&route.value, beside.hosts, findings);
+        let path = route.value.path.given();
+        let pools: Vec<&Pool> =
+            by.iter().flat_map(By::pools).filter_map(|pool| beside.pools.by_name.get(pool)).collect();
+        let rewrite = match route.value.rewrite.given() {
+            Some(raw) => changes(raw, path.map(|path| &path.value), &pools, findings),
+            None => Vec::new(),
+        };
+        let RouteCaching { cache, shield, invalidate } = beside.caches.of_route(route, findings);
+        let endless = by
+            .iter()
+            .flat_map(By::pools)
+            .find(|pool| beside.pools.by_name.get(*pool).is_some_and(|pool| pool.timeout.total_ms.is_none()));
+        let RouteLimits { limits, cost } = beside.limits.of_route(route, endless, findings);
+        let Some(path) = path else { continue };
+        // Who answers matters to nobody whom this route covers, nor to what covers it.
+        let bare = Route::by(spelled(&path.value), by.clone().unwrap_or_else(|| By::Pool(String::new())));
+        if let Some(when) = when {
+            let bare = Route { when: when.clone(), ..bare };
+            reachable(&bare, path, &earlier, beside, findings);
+            if let Some(By::Redirect(_, to)) = &by {
+                returning(&bare.path, to, route, &earlier, findings);
+            }
+            if !may_stand_aside(&bare) {
+                earlier.push(Earlier { route: bare, written: &path.value, line: findings.line_of(path.span.start) });
+            }
+            let Some(by) = by else { continue };
+            let bare = Route { when, rewrite, ..Route::by(path.value.clone(), by) };
+            routes.push(Route { cors, cache, shield, invalidate, limits, cost, ..bare });
         }
     }
     routes
 }
 
-fn missing(route: &Located<RawRoute>, findings: &mut Findings<'_>) {
-    if matches!(route.value.path, Field::Absent) {
+/// Who answers a route's requests; `None` where nobody does.
+fn by(route: &Located<RawRoute>, pools: &Pools, findings: &mut Findings<'_>) -> Option<By> {
+    let RawRoute { path, pool, split, redirect, .. } = &route.value;
+    if matches!(path, Field::Absent) {
         findings
             .error("missing-key", &route.span, "this `[[route]]` has no `path`")
             .hint("for example path = \"/api/*\"");
     }
-    if matches!(route.value.pool, Field::Absent) {
-        findings
-            .error("missing-key", &route.span, "this `[[route]]` has no `pool`")
-            .hint("name the [[pool]] that answers: pool = \"api\"");
+    let ways = [
+        ("pool", !matches!(pool, Field::Absent)),
+        ("split", !matches!(split, Field::Absent)),
+        ("redirect", !matches!(redirect, Field::Absent)),
+    ];
+    let said: Vec<&str> = ways.iter().filter(|(_, is_said)| *is_said).map(|(key, _)| *key).collect();
+    match said.as_slice() {
+        [] => {
+            findings
+                .error("missing-key", &route.span, "this `[[route]]` has no `pool`")
+                .hint("name the [[pool]] that answers: pool = \"api\"");
+        }
+        [_] => {}
+        several => {
+            findings
+                .error(
+                    "wrong-value",
+                    &route.span,
+                    format!("this `[[route]]` has {}: who answers?", quoted_list(several)),
+                )
+                .hint("keep one");
+        }
+    }
+    if let Some(pool) = pool.given() {
+        named(&pool.value.0, &pool.span, pools, findings);
+    }
+    let split = split.given().map(|split| shares(split, pools, findings));
+    let redirect = redirect.given().map(|raw| elsewhere(route, raw, findings));
+    match (pool.value(), split, redirect) {
+        (Some(pool), None, None) => Some(By::Pool(pool.0.clone())),
+        (None, Some(shares), None) => Some(By::Split(shares)),
+        (None, None, Some(redirect)) => redirect,
+        _ => None,
     }
 }
 
-fn reachable(path: &Located<Pattern>, earlier: &[(&Pattern, u32)], base: &str, findings: &mut Findings<'_>) {
+fn shares(raw: &Located<Shares>, pools: &Pools, findings: &mut Findings<'_>) -> Vec<Share> {
+    let shares: Vec<Share> = raw
+        .value
+        .entries
+        .iter()
+        .map(|(name, weight)| Share { pool: name.value.0.clone(), weight: weight.value })
+        .collect();
+    for (name, _) in &raw.value.entries {
+        named(&name.value.0, &name.span, pools, findings);
+    }
+    if !raw.value.complete {
+        return shares;
+    }
+    if let [Share { pool, .. }] = shares.as_slice() {
+        findings
+            .warning("unused", &raw.span, format!("`[route.split]` names one pool, `{pool}`: every client is its own"))
+            .hint(format!("write pool = {pool:?}, or name another beside it"));
+    }
+    if shares.iter().all(|share| share.weight == 0) {
+        findings
+            .error("wrong-value", &raw.span, "the weights of `[route.split]` sum to nothing: no pool would answer")
+            .hint("for example { api = 95, api-canary = 5 }");
+    }
+    shares
+}
+
+fn elsewhere(route: &Located<RawRoute>, raw: &Located<RawRouteRedirect>, findings: &mut Findings<'_>) -> Option<By> {
+    let RawRoute { path, rewrite, cache, shield, invalidate, limit, cost, cors, .. } = &route.value;
+    for (key, span) in [
+        ("rewrite", rewrite.given().map(|at| &at.span)),
+        ("cache", cache.given().map(|at| &at.span)),
+        ("shield", shield.given().map(|at| &at.span)),
+        ("invalidate", invalidate.given().map(|at| &at.span)),
+        ("limit", limit.given().map(|at| &at.span)),
+        ("cost", cost.given().map(|at| &at.span)),
+        ("cors", cors.given().map(|at| &at.span)),
+    ] {
+        let Some(span) = span else { continue };
+        findings
+            .error("wrong-value", span, format!("`{key}` of `[[route]]` needs a pool, and this route redirects"))
+            .hint(format!("remove `{key}`, or name a `pool` instead of `redirect`"));
+    }
+    if matches!(raw.value.to, Field::Absent) {
+        findings
+            .error("missing-key", &raw.span, "`redirect` of `[[route]]` has no `to`")
+            .hint("for example redirect = { to = \"/new/:splat\", status = 308 }");
+    }
+    let status = rules::status(&raw.value.status, "[route.redirect]", findings);
+    let to = raw.value.to.given()?;
+    if let Some(path) = path.value() {
+        for name in rules::uncaught(&to.value.0, path) {
+            findings
+                .error("unknown-name", &to.span, format!("`:{name}` is not caught by `{path}`"))
+                .hint(rules::caught_names(path));
+        }
+    }
+    Some(By::Redirect(status?, to.value.0.clone()))
+}
+
+/// Where a redirect of this path leads, as an example; `None` where that is another host.
+fn led_to(path: &Pattern, to: &str) -> Option<String> {
+    let to = to.split(['?', '#']).next().filter(|to| to.starts_with('/'))?;
+    let example = path.names().fold(to.to_owned(), |text, name| text.replace(&format!(":{name}"), "x"));
+    Some(example)
+}
+
+/// A redirect does not act where it would lead where the request already is: what follows it may answer there.
+fn may_stand_aside(route: &Route) -> bool {
+    match &route.by {
+        By::Redirect(_, to) => led_to(&route.path, to).is_some_and(|example| route.path.fits(&example)),
+        By::Pool(_) | By::Split(_) => false,
+    }
+}
+
+/// A redirect that leads to its own pattern again and again, each time further.
+fn returning(
+    path: &Pattern,
+    to: &str,
+    route: &Located<RawRoute>,
+    earlier: &[Earlier<'_>],
+    findings: &mut Findings<'_>,
+) {
+    let Some(at) = route.value.redirect.given() else { return };
+    let Some(example) = led_to(path, to).filter(|example| to.contains(':') && path.fits(example)) else { return };
+    // Where the pattern catches what it fills in, it does not act: `/*` to `/:splat`. Else something must answer first.
+    let is_the_same = to.strip_suffix(":splat").is_some_and(|prefix| path.as_str() == format!("{prefix}*"));
+    if !is_the_same && !earlier.iter().any(|earlier| earlier.route.path.fits(&example)) {
+        findings
+            .error("wrong-value", &at.span, format!("this redirect leads to itself: `{path}` matches `{to}`, too"))
+            .hint(
+                "browsers give up after some twenty rounds: narrow `path`, or put a route for the new path before it",
+            );
+    }
+}
+
+fn reachable(
+    route: &Route,
+    path: &Located<Pattern>,
+    earlier: &[Earlier<'_>],
+    beside: &Beside<'_, '_>,
+    findings: &mut Findings<'_>,
+) {
     let text = path.value.as_str();
-    if let Some((covering, line)) = earlier.iter().find(|(pattern, _)| pattern.covers(&path.value)) {
+    let covering = earlier.iter().find(|earlier| covers(&earlier.route, route, beside.hosts));
+    let moving = items(beside.redirects)
+        .iter()
+        .filter_map(|redirect| redirect.value.from.given().zip(redirect.value.to.value()));
+    let moving = moving.into_iter().find(|(from, to)| {
+        let from = spelled(&from.value);
+        from.covers(&route.path) && led_to(&from, &to.0).is_none_or(|example| !from.fits(&example))
+    });
+    if let Some(Earlier { written, line, .. }) = covering {
         findings
             .error(
                 "unreachable",
                 &path.span,
-                format!("this route never answers: `{covering}` on line {line} takes all its requests"),
+                format!("this route never answers: `{written}` on line {line} takes all its requests"),
             )
             .hint("the first match wins: put the narrower route first");
+    } else if let Some((from, _)) = moving {
+        let line = findings.line_of(from.span.start);
+        findings
+            .error(
+                "unreachable",
+                &path.span,
+                format!(
+                    "this route never answers: the redirect of `{}` on line {line} takes all its requests",
+                    from.value
+                ),
+            )
+            .hint("redirects come before routes: narrow it, or make it a route with `redirect` behind this one");
     } else if text.starts_with("/.rimward/") || text.starts_with("/_rimward/") {
         findings
             .error("unreachable", &path.span, format!("this route never answers: `{text}` is Rimward's own"))
             .hint("choose another path");
-    } else if Pattern::parse(&format!("{base}*")).is_ok_and(|all| path.value.covers(&all)) {
+    } else if route.when.is_empty()
+        && Pattern::parse(&format!("{}*", beside.base)).is_ok_and(|all| path.value.covers(&all))
+    {
         findings
             .warning(
                 "unreachable",
@@ -200,22 +286,6 @@ fn named(name: &str, span: &std::ops::Range<usize>, pools: &Pools, findings: &mu
         None => format!("the pools are {}", quoted_list(&names)),
     };
     findings.error("unknown-name", span, format!("there is no pool `{name}`")).hint(hint);
-}
-
-/// Pools that no route names: probably a route is missing.
-pub(super) fn report_unused(pools: &Field<List<RawPool>>, routes: &Field<List<RawRoute>>, findings: &mut Findings<'_>) {
-    let unreadable = matches!(routes, Field::Wrong) || routes.value().is_some_and(|list| !list.complete);
-    if unreadable || items(routes).iter().any(|route| route.value.pool.given().is_none()) {
-        return;
-    }
-    for name in items(pools).iter().filter_map(|pool| pool.value.name.given()) {
-        let used = items(routes).iter().any(|route| route.value.pool.value() == Some(&name.value));
-        if !used {
-            findings
-                .warning("unused", &name.span, format!("no route names the pool `{}`", name.value.0))
-                .hint(format!("add [[route]] with path = \"/{0}/*\" and pool = \"{0}\"", name.value.0));
-        }
-    }
 }
 
 fn cors(raw: &Located<RawCors>, findings: &mut Findings<'_>) -> Option<Cors> {

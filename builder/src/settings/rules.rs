@@ -163,7 +163,7 @@ fn redirect(raw: &Located<RawRedirect>, findings: &mut Findings<'_>) -> Option<R
                 .hint(format!("for example {example}"));
         }
     }
-    let status = status(&raw.value.status, findings)?;
+    let status = status(&raw.value.status, "[[redirect]]", findings)?;
     let (from, to) = (raw.value.from.given()?, raw.value.to.given()?);
     for name in uncaught(&to.value.0, &from.value) {
         findings
@@ -191,7 +191,7 @@ pub(super) fn caught_names(pattern: &Pattern) -> String {
     }
 }
 
-fn status(field: &Field<u32>, findings: &mut Findings<'_>) -> Option<u16> {
+pub(super) fn status(field: &Field<u32>, title: &str, findings: &mut Findings<'_>) -> Option<u16> {
     let at = match field {
         Field::Absent => return Some(302),
         Field::Wrong => return None,
@@ -201,9 +201,10 @@ fn status(field: &Field<u32>, findings: &mut Findings<'_>) -> Option<u16> {
         return Some(status);
     }
     let hint = match at.value {
+        200 if title == "[route.redirect]" => "a route rewrites by `[route.rewrite]`",
         200 => "rewrites stand in the `_redirects` file: /from /to 200",
         _ => "301 and 308 are kept by browsers, 302, 303 and 307 are not",
     };
-    findings.error("wrong-value", &at.span, format!("`status` of `[[redirect]]` cannot be {}", at.value)).hint(hint);
+    findings.error("wrong-value", &at.span, format!("`status` of `{title}` cannot be {}", at.value)).hint(hint);
     None
 }

@@ -3,7 +3,7 @@
 use proptest::prelude::*;
 use rimward_edge::config::{
     Algorithm, BanRule, CachePolicy, ClientAddress, Cors, Guards, Invalidate, LimitFields, LimitPolicy, Part, Permits,
-    Precision, PurgeCheck, QueryKey, SetCookie, Settings, Timeout, WhenUnreachable, Window,
+    Precision, PurgeCheck, QueryKey, Route, SetCookie, Settings, Timeout, WhenUnreachable, Window,
 };
 use rimward_edge::release::manifest::Coding;
 
@@ -53,6 +53,7 @@ fn every_key_reaches_its_place() {
         source_maps = "drop"
         [document]
         fallback = false
+        error = "/errors/500.html"
         cache_control = "max-age=60"
         [[header]]
         path = "/assets/*"
@@ -126,6 +127,7 @@ fn every_key_reaches_its_place() {
     let address = ClientAddress::Header { name: "x-real-ip".to_owned(), trusted_proxies: proxies };
     assert_eq!(settings.site.client_address, Some(address));
     assert_eq!(settings.document.fallback, None);
+    assert_eq!(settings.document.error.as_deref(), Some("errors/500.html"));
     assert_eq!(settings.document.cache_control, "max-age=60");
     assert_eq!(settings.headers[0].set, [("x-a".to_owned(), "1 :splat".to_owned())]);
     assert_eq!(settings.headers[0].remove, ["server"]);
@@ -201,7 +203,9 @@ fn every_key_reaches_its_place() {
         keep_names: vec!["/legacy/*".to_owned().try_into().unwrap()],
         keep_releases: 2,
         source_maps: SourceMaps::Drop,
+        error_page: build.error_page.clone(),
     };
+    assert_eq!(build.error_page.as_ref().map(|page| page.path.as_str()), Some("errors/500.html"));
     assert_eq!(build, expected);
 }
 
@@ -369,6 +373,15 @@ fn anything() -> impl Strategy<Value = String> {
         "cost",
         "ban",
         "for",
+        "choice = \"hash\"\n",
+        "hash",
+        "sticky",
+        "secret",
+        "[pool.health]\n",
+        "[[pool.origin]]\n",
+        "weight = ",
+        "budget = ",
+        "0.3",
         "partition",
         "\"header:x\"",
         "permits = 1",
@@ -447,4 +460,61 @@ proptest! {
             }
         }
     }
+}
+
+#[test]
+fn what_a_route_is_for_and_changes_is_written_for_the_edge() {
+    let text = r#"
+        [[pool]]
+        name = "api"
+        origin = [{ url = "https://api.example.com" }]
+        [[pool]]
+        name = "api-canary"
+        origin = [{ url = "https://canary.example.com" }]
+        [[route]]
+        path = "/www/*"
+        hosts = ["WWW.example.com", "*.old.example"]
+        redirect = { to = "https://example.com/:splat", status = 308 }
+        [[route]]
+        path = "/api/:tenant/*"
+        countries = ["de", "AT"]
+        cookies = { beta = "*" }
+        headers = { X-Version = "2*", accept-language = "de" }
+        query = { "a b" = "", page = "1" }
+        methods = ["GET"]
+        [route.split]
+        api-canary = 5
+        api = 95
+        [route.rewrite]
+        path = "/v2/:splat"
+        query = { set = { tenant = ":tenant", from = "edge" }, remove = ["debug"] }
+        request_headers = { remove = ["x-debug"], set = { x-tenant = ":tenant" } }
+    "#;
+    let routes = meaning(text, None).file.settings.routes;
+    let texts = |route: &Route| {
+        let when: Vec<String> = route.when.iter().map(ToString::to_string).collect();
+        let rewrite: Vec<String> = route.rewrite.iter().map(ToString::to_string).collect();
+        (when, route.by.to_string(), rewrite)
+    };
+    let owned = |texts: &[&str]| texts.iter().map(|&text| text.to_owned()).collect::<Vec<_>>();
+    let moved = (owned(&["hosts www.example.com *.old.example"]), "redirect 308 https://example.com/:splat".to_owned());
+    assert_eq!(texts(&routes[0]), (moved.0, moved.1, Vec::new()));
+    let when = owned(&[
+        "methods GET",
+        "query a%20b ",
+        "query page 1",
+        "header x-version 2*",
+        "header accept-language de",
+        "cookie beta *",
+        "countries DE AT",
+    ]);
+    let rewrite = owned(&[
+        "path /v2/:splat",
+        "set-query tenant :tenant",
+        "set-query from edge",
+        "remove-query debug",
+        "set-header x-tenant :tenant",
+        "remove-header x-debug",
+    ]);
+    assert_eq!(texts(&routes[1]), (when, "split api-canary 5, api 95".to_owned(), rewrite));
 }

@@ -255,10 +255,11 @@ mod tests {
     const NO_SHIELD: &str = "there is no `SHIELD`: `shield` of `[[route]]` would have no effect";
     const NO_LIMITS: &str =
         "there is no `LIMITS`: `limit` of `[[route]]` could not count: `when_unreachable` would decide every request";
+    const NO_HEALTH: &str = "there is no `HEALTH`: `health` of `[[pool]]` would check nothing";
     const NO_METRICS: &str = "there is no `METRICS`: nothing would be counted for `/.rimward/metrics`";
 
-    fn without_objects(env: &str) -> [String; 4] {
-        [NO_LOG, NO_SHIELD, NO_LIMITS, NO_METRICS].map(|message| format!("{message} (in `[env.{env}]`)"))
+    fn without_objects(env: &str) -> [String; 5] {
+        [NO_LOG, NO_SHIELD, NO_LIMITS, NO_HEALTH, NO_METRICS].map(|message| format!("{message} (in `[env.{env}]`)"))
     }
 
     #[test]
@@ -305,8 +306,8 @@ mod tests {
             whole(&build),
             assets_text(&build).replace("[assets]", "[env.x.assets]").replace("= true", "= false")
         );
-        let [log, shield, limits, metrics] = without_objects("x");
-        check(&env, &build, &[&log, &shield, &limits, &metrics, &format!("{public} (in `[env.x]`)")]);
+        let [log, shield, limits, health, metrics] = without_objects("x");
+        check(&env, &build, &[&log, &shield, &limits, &health, &metrics, &format!("{public} (in `[env.x]`)")]);
     }
 
     #[test]
@@ -322,6 +323,7 @@ mod tests {
                 NO_LOG,
                 NO_SHIELD,
                 NO_LIMITS,
+                NO_HEALTH,
                 NO_METRICS,
             ],
         );

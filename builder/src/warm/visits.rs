@@ -3,10 +3,11 @@
 
 use std::collections::BTreeMap;
 
+use http::Method;
 use litemap::LiteMap;
-use rimward_edge::config::{Route, Settings};
+use rimward_edge::config::Settings;
 use rimward_edge::path;
-use rimward_edge::route::{choose, spelled};
+use rimward_edge::route::{Routes, condition::Facts};
 use url::Url;
 
 /// One request.
@@ -63,19 +64,22 @@ pub const VISIT_LIMIT: usize = 1_000_000;
 
 /// Every request that the URLs make; `None` where they are more than [`VISIT_LIMIT`].
 pub fn visits(wanted: &[Wanted], settings: &Settings, encodings: &[Encoding]) -> Option<Vec<Visit>> {
-    // Routes match paths in their one spelling, and so must they be spelled.
-    let routes: Vec<Route> =
-        settings.routes.iter().map(|route| Route { path: spelled(&route.path), ..route.clone() }).collect();
+    let routes = Routes::new(settings.routes.clone());
     let mut visits = Vec::new();
     for Wanted { url, asked_as } in wanted {
-        let route = path::canonical(url.path()).ok().and_then(|path| choose(&routes, &path.path));
-        let cache = route.and_then(|route| settings.caches.get(route.cache.as_ref()?));
+        let path = path::canonical(url.path()).ok();
+        // As somebody who says nothing of himself, and of whom nothing is known.
+        let (host, nothing, nowhere) = (url.host_str().unwrap_or_default(), |_: &str| None, || None);
+        let route = path.as_ref().and_then(|path| {
+            routes.choose(&Facts::new(&Method::GET, host, (&path.path, url.query()), &nothing, &nowhere))
+        });
+        let cache = route.as_ref().and_then(|chosen| settings.caches.get(chosen.route.cache.as_ref()?));
         let varied = cache.map(|cache| &cache.vary);
         let combinations = varied.map_or(1, combinations);
         if combinations.checked_mul(encodings.len()).is_none_or(|count| visits.len() + count > VISIT_LIMIT) {
             return None;
         }
-        let base = match (asked_as, route) {
+        let base = match (asked_as, &route) {
             (AskedAs::Page, None) => NAVIGATION,
             (AskedAs::Page, Some(_)) | (AskedAs::Part, _) => FETCH,
         };

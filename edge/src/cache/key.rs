@@ -8,13 +8,13 @@ use std::borrow::Cow;
 use std::fmt::Write as _;
 
 use http::Method;
-use percent_encoding::percent_decode_str;
 use sha2::{Digest, Sha256};
 
 use super::asked::{Asked, Content, fits};
 use super::content;
 use crate::config::{CachePolicy, QueryKey};
 use crate::order;
+use crate::query;
 
 /// The key of a response, before variants are told apart.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -22,7 +22,7 @@ pub struct Key {
     url: String,
     /// Where it is not the URL.
     text: Option<String>,
-    /// Method and digest, where what the request carried counts.
+    /// Method and digest, where what the request carried counts; and which part of the URL's requests it is of.
     content: Option<String>,
 }
 
@@ -81,7 +81,14 @@ impl Key {
         Key::new(url, None)
     }
 
-    /// Whether it is of a URL alone, and not of what a request carried too.
+    /// The same for some requests of its URL alone, which others do not share: those that a route is for by more than their URL.
+    #[must_use]
+    pub fn apart(self, part: &str) -> Key {
+        let content = self.content.map_or_else(String::new, |content| content + " ");
+        Key::new(self.url, Some(format!("{content}part={part}")))
+    }
+
+    /// Whether it is of a URL alone, and not of what a request carried or said too.
     pub fn is_of_url(&self) -> bool {
         self.content.is_none()
     }
@@ -142,21 +149,12 @@ pub fn forwarded_query<'query>(query: Option<&'query str>, policy: &CachePolicy)
 
 /// The parameters that stand in the key, each with its decoded name.
 fn kept<'query>(query: &'query str, rule: &QueryKey) -> impl Iterator<Item = (Cow<'query, str>, &'query str)> {
-    let named = query.split('&').map(|parameter| (decoded_name(parameter), parameter));
+    let named = query.split('&').map(|parameter| (query::name(parameter), parameter));
     named.filter(move |(name, _)| match rule {
         QueryKey::All => true,
         QueryKey::Ignore(patterns) => !patterns.iter().any(|pattern| fits(pattern, name)),
         QueryKey::Only(patterns) => patterns.iter().any(|pattern| fits(pattern, name)),
     })
-}
-
-/// The name of a parameter as an origin reads it: `%75tm_x` is `utm_x` to it.
-pub(super) fn decoded_name(parameter: &str) -> Cow<'_, str> {
-    let name = parameter.split_once('=').map_or(parameter, |(name, _)| name);
-    if !name.contains(['%', '+']) {
-        return Cow::Borrowed(name);
-    }
-    Cow::Owned(percent_decode_str(&name.replace('+', " ")).decode_utf8_lossy().into_owned())
 }
 
 /// Adds a text of a URL; what no URL may hold is percent-encoded.
@@ -317,7 +315,7 @@ mod tests {
                 .prop_map(|map| map.into_iter().map(|(name, value)| format!("{name}={value}")).collect::<Vec<_>>())
                 // Names that are one when decoded keep their order: two of them are one parameter twice.
                 .prop_filter("names differ", |parameters| {
-                    let mut names: Vec<_> = parameters.iter().map(|one| decoded_name(one).into_owned()).collect();
+                    let mut names: Vec<_> = parameters.iter().map(|one| query::name(one).into_owned()).collect();
                     names.sort();
                     names.dedup();
                     names.len() == parameters.len()
@@ -331,7 +329,7 @@ mod tests {
         fn different_queries_have_different_keys(one in "[a-c&=]{0,8}", other in "[a-c&=]{0,8}") {
             let sorted = |query: &str| {
                 let mut parameters: Vec<_> = query.split('&').map(str::to_owned).collect();
-                parameters.sort_by_key(|parameter| decoded_name(parameter).into_owned());
+                parameters.sort_by_key(|parameter| query::name(parameter).into_owned());
                 parameters
             };
             let same = text(&one, QueryKey::All) == text(&other, QueryKey::All);

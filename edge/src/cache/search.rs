@@ -6,8 +6,8 @@
 
 use http::{HeaderMap, HeaderName};
 
-use super::key::decoded_name;
 use crate::field::structured;
+use crate::query;
 
 const NO_VARY_SEARCH: HeaderName = HeaderName::from_static("no-vary-search");
 
@@ -51,7 +51,7 @@ impl SearchRule {
         let (page, query) = url.split_once('?').unwrap_or((url, ""));
         let mut common = page.to_owned();
         let counting =
-            query.split('&').filter(|parameter| !parameter.is_empty() && self.counts(&decoded_name(parameter)));
+            query.split('&').filter(|parameter| !parameter.is_empty() && self.counts(&query::name(parameter)));
         for (place, parameter) in counting.enumerate() {
             common.push(if place == 0 { '?' } else { '&' });
             common.push_str(parameter);

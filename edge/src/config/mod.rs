@@ -6,6 +6,7 @@
 mod cache;
 mod limit;
 mod pool;
+mod route;
 pub(crate) mod sorted;
 
 use litemap::LiteMap;
@@ -20,6 +21,7 @@ pub use self::pool::{
     Breaker, Choice, Concurrency, Credential, CredentialKind, HashBy, Health, NoHashBy, ORIGINS, Origin, Pool, Region,
     Retry, Role, Sticky, Timeout,
 };
+pub use self::route::{By, Change, Condition, Cors, NoBy, NoChange, NoCondition, Place, Route, Share, Test};
 use crate::route::pattern::Pattern;
 
 /// The file at [`crate::release::manifest::settings_path`].
@@ -111,6 +113,9 @@ pub struct DocumentSettings {
     /// The document (a key of `Manifest::documents`: `index.html`) that answers navigations to unknown paths.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub fallback: Option<String>,
+    /// The page (a key of `Manifest::documents`) that answers navigations that failed with a 5xx status.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub error: Option<String>,
     /// `Cache-Control` of documents and aliases.
     pub cache_control: String,
 }
@@ -140,69 +145,4 @@ pub struct RedirectRule {
     /// Also where a file of the release answers at `from`. `_redirects` rules without `!` give way to files.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub force: bool,
-}
-
-/// `[[route]]`.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct Route {
-    /// Which URL paths.
-    pub path: Pattern,
-    /// The pool that answers.
-    pub pool: String,
-    /// The policy by which answers are kept; absent: none is.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub cache: Option<String>,
-    /// The policies that its requests are counted under.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub limits: Vec<String>,
-    /// How many permits a request takes: at least 1, and no more than any of them has at once.
-    #[serde(default = "one", skip_serializing_if = "is_one")]
-    pub cost: u32,
-    /// Misses go through an object that all isolates share.
-    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
-    pub shield: bool,
-    /// What an unsafe method invalidates.
-    #[serde(default)]
-    pub invalidate: Invalidate,
-    /// `[route.cors]`.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub cors: Option<Cors>,
-}
-
-impl Route {
-    /// A route that hands every request on.
-    pub fn new(path: Pattern, pool: &str) -> Route {
-        let (pool, limits, invalidate) = (pool.to_owned(), Vec::new(), Invalidate::Here);
-        Route { path, pool, cache: None, limits, cost: 1, shield: false, invalidate, cors: None }
-    }
-}
-
-fn one() -> u32 {
-    1
-}
-
-#[allow(clippy::trivially_copy_pass_by_ref, reason = "as serde calls it")]
-fn is_one(number: &u32) -> bool {
-    *number == 1
-}
-
-/// `[route.cors]` (Fetch standard, CORS protocol).
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Cors {
-    /// Serialised origins in lower case, or `*` alone. Never `*` with credentials.
-    pub origins: Vec<String>,
-    /// Upper case.
-    pub methods: Vec<String>,
-    /// Request fields in lower case, or `*` alone.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub headers: Vec<String>,
-    /// Response fields that scripts may read.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub expose: Vec<String>,
-    /// `Access-Control-Allow-Credentials`.
-    #[serde(default)]
-    pub credentials: bool,
-    /// `Access-Control-Max-Age`, in seconds.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub max_age_s: Option<u32>,
 }

@@ -212,7 +212,7 @@ impl fmt::Display for HashBy {
 /// Time limits of a request to a pool; none where absent.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Timeout {
-    /// Until the head of an answer is there, in milliseconds: for each try.
+    /// Until the head of an answer is there (of a short one: all of it), in milliseconds, for each try.
     pub answer_ms: u64,
     /// Between two pieces of the body. Off for streams of events and WebSockets.
     #[serde(default, skip_serializing_if = "Option::is_none")]

@@ -147,7 +147,7 @@ impl Index {
     pub fn insert(&mut self, record: &Record) {
         match &record.kind {
             Kind::Purge(purge) => self.purge(purge, record.sequence),
-            Kind::Ban(_) | Kind::Later(_) => {}
+            Kind::Ban(_) | Kind::Origin(_) | Kind::Later(_) => {}
         }
     }
 
@@ -463,7 +463,7 @@ mod tests {
         let later = records.iter().filter(|record| record.sequence > subject.sequence);
         let strengths = later.filter_map(|record| match &record.kind {
             Kind::Purge(purge) => purge.of.iter().any(names).then_some((purge.strength, record.sequence)),
-            Kind::Ban(_) | Kind::Later(_) => None,
+            Kind::Ban(_) | Kind::Origin(_) | Kind::Later(_) => None,
         });
         strengths.fold(Verdict::Standing, |verdict, (strength, sequence)| match (strength, verdict) {
             (Hard, _) | (_, Verdict::Hard) => Verdict::Hard,

@@ -3,7 +3,7 @@
 //! The object stores rows and runs alarms; what stands in a row, and when the next alarm is due, is decided here. Memory
 //! is a copy of the rows: [`Ledger::open`] makes the same ledger of them at any time.
 
-mod bans;
+mod ending;
 mod work;
 
 use std::collections::HashMap;
@@ -45,8 +45,8 @@ pub struct Ledger {
     /// The call that is being made. Forgotten with the memory: it is made again.
     under_way: Option<u64>,
     changes: Vec<Change>,
-    /// Whether a ban was let go of before its end.
-    is_full: bool,
+    /// What was let go of before its end.
+    warning: Option<&'static str>,
 }
 
 /// What stands beside the records.
@@ -185,8 +185,8 @@ impl Ledger {
             return Reply::TooMuch;
         }
         let reply = appended(&record, false, now);
-        if let Kind::Ban(ban) = &record.kind {
-            match self.make_room(ban, now) {
+        if let Some(until) = record.kind.ends_at() {
+            match self.make_room(&record.kind, until, now) {
                 Ok(expires_at) => record.expires_at = expires_at,
                 Err(sequence) => return Reply::Appended(Appended { sequence, again: true, ..reply }),
             }
@@ -210,8 +210,8 @@ impl Ledger {
         let mut forgotten = Highest::default();
         let mut gone = Vec::new();
         for record in self.records.values() {
-            // Bans end otherwise, and cover nothing then. What a later version wrote is left alone: here nobody knows what its
-            // end would mean.
+            // Bans and notices end otherwise, and cover nothing then. What a later version wrote is left alone: here nobody knows
+            // what its end would mean.
             let Kind::Purge(purge) = &record.kind else { continue };
             if record.expires_at > now && !self.weight.exceeds(limit) {
                 break;
@@ -233,8 +233,8 @@ impl Ledger {
     }
 
     fn hold(&mut self, record: Record) {
-        // Bans have a bound of their own: they drive no purge out.
-        if !matches!(record.kind, Kind::Ban(_)) {
+        // Bans and notices have bounds of their own: they drive no purge out.
+        if record.kind.ends_at().is_none() {
             self.weight += record.weight();
         }
         if let Some(key) = &record.key {

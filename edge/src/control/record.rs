@@ -7,6 +7,7 @@ use serde::de::{MapAccess, Visitor};
 use serde::{Deserialize, Deserializer, Serialize};
 
 use super::ban::Ban;
+use super::notice::Notice;
 use crate::time::Timestamp;
 
 /// How long a purge is kept by itself. Afterwards [`Highest`] alone remembers it: what was fetched before it counts as
@@ -52,7 +53,7 @@ pub struct Record {
     pub sequence: Sequence,
     /// By the clock of the log.
     pub made_at: Timestamp,
-    /// Of a purge, [`RECORD_LIFE`] later; of a ban, when it ends.
+    /// Of a purge, [`RECORD_LIFE`] later; of a ban or a notice, when it ends, or the one before it would have ended.
     pub expires_at: Timestamp,
     /// Of the request that made it: repeated, it makes no other. Not told to isolates.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -69,6 +70,8 @@ pub enum Kind {
     Purge(Purge),
     /// Somebody is refused, or no longer.
     Ban(Ban),
+    /// An origin is to be left alone, or no longer.
+    Origin(Notice),
     /// Something that a later version knows: without meaning here, but in its place.
     #[serde(untagged)]
     Later(serde_json::Map<String, serde_json::Value>),
@@ -88,22 +91,37 @@ impl<'de> Deserialize<'de> for Kind {
 
             fn visit_map<A: MapAccess<'de>>(self, mut members: A) -> Result<Kind, A::Error> {
                 let mut later = serde_json::Map::new();
-                let (mut purge, mut ban) = (None, None);
+                let (mut purge, mut ends) = (None, None);
                 while let Some(name) = members.next_key::<String>()? {
                     if name == "purge" {
                         purge = Some(members.next_value()?);
                         continue;
                     }
                     let value: serde_json::Value = members.next_value()?;
-                    ban = ban.or_else(|| Ban::read(value.as_str().filter(|_| name == "ban")?));
+                    let read = || match (name.as_str(), value.as_str()?) {
+                        ("ban", text) => Ban::read(text).map(Kind::Ban),
+                        ("origin", text) => Notice::read(text).map(Kind::Origin),
+                        _ => None,
+                    };
+                    ends = ends.or_else(read);
                     later.insert(name, value);
                 }
-                let ban = ban.map_or(Kind::Later(later), Kind::Ban);
-                Ok(purge.map_or(ban, Kind::Purge))
+                Ok(purge.map_or(ends.unwrap_or(Kind::Later(later)), Kind::Purge))
             }
         }
 
         deserializer.deserialize_map(Members)
+    }
+}
+
+impl Kind {
+    /// When it ends by itself, where it is not for a purge's time. In the past: it ends what was said before.
+    pub fn ends_at(&self) -> Option<Timestamp> {
+        match self {
+            Kind::Ban(ban) => Some(ban.until),
+            Kind::Origin(notice) => Some(notice.until),
+            Kind::Purge(_) | Kind::Later(_) => None,
+        }
     }
 }
 
@@ -175,6 +193,7 @@ impl Record {
                 Weight { selectors: purge.of.len(), text_bytes: purge.of.iter().map(Selector::length).sum() }
             }
             Kind::Ban(ban) => Weight { selectors: 1, text_bytes: ban.length() },
+            Kind::Origin(notice) => Weight { selectors: 1, text_bytes: notice.length() },
             Kind::Later(members) => Weight { selectors: members.len(), text_bytes: 0 },
         }
     }
@@ -256,7 +275,13 @@ mod tests {
     #[test]
     fn what_a_later_version_writes_keeps_its_place_and_its_words() {
         // Bans in another form than ours are of a later version too.
-        for kind in [r#"{"drain":{"origin":"a"}}"#, r#"{"ban":{"address":"192.0.2.1"}}"#, r#"{"ban":"0 0 rule"}"#] {
+        for kind in [
+            r#"{"drain":{"origin":"a"}}"#,
+            r#"{"ban":{"address":"192.0.2.1"}}"#,
+            r#"{"ban":"0 0 rule"}"#,
+            r#"{"origin":{"url":"http://a"}}"#,
+            r#"{"origin":"slow 5 7 api http://a"}"#,
+        ] {
             let text = format!(r#"{{"sequence":7,"made_at":1000,"expires_at":2592001000,"kind":{kind}}}"#);
             let record: Record = serde_json::from_str(&text).unwrap();
             assert!(matches!(&record.kind, Kind::Later(members) if members.len() == 1), "{record:?}");
@@ -275,6 +300,16 @@ mod tests {
         let kind = r#"{"ban":"0000000000000000000000000000001f 5000 rule login"}"#;
         let text = format!(r#"{{"sequence":7,"made_at":1000,"expires_at":2592001000,"kind":{kind}}}"#);
         let record = record(Kind::Ban(ban));
+        assert_eq!(serde_json::to_string(&record).unwrap(), text);
+        assert_eq!(serde_json::from_str::<Record>(&text).unwrap(), record);
+    }
+
+    #[test]
+    fn a_notice_of_an_origin_is_one_text() {
+        let text = "sick 601000 1000 api http://a";
+        let notice = Notice::read(text).unwrap();
+        let text = format!(r#"{{"sequence":7,"made_at":1000,"expires_at":2592001000,"kind":{{"origin":"{text}"}}}}"#);
+        let record = record(Kind::Origin(notice));
         assert_eq!(serde_json::to_string(&record).unwrap(), text);
         assert_eq!(serde_json::from_str::<Record>(&text).unwrap(), record);
     }

@@ -8,6 +8,7 @@ use std::time::Duration;
 use super::ban::{Ban, Bans};
 use super::index::{Index, Subject, Verdict};
 use super::message::News;
+use super::notice::{Notice, Notices, OriginStanding};
 use super::record::{Kind, Sequence};
 use crate::config::PurgeCheck;
 use crate::time::Timestamp;
@@ -38,6 +39,7 @@ const PAUSE_AFTER_FAILURE: Duration = Duration::from_secs(1);
 pub struct View {
     index: Index,
     bans: Bans,
+    notices: Notices,
     head: Sequence,
     /// Of everything here; `None`: nothing is known.
     as_of: Option<Timestamp>,
@@ -129,6 +131,21 @@ impl View {
         self.bans.live(now)
     }
 
+    /// How an origin of a pool stands. What is known stays, however old it is: what is said of an origin ends by itself.
+    pub fn origin_standing(&self, pool: &str, url: &str, now: Timestamp) -> OriginStanding {
+        self.notices.standing(pool, url, now)
+    }
+
+    /// By which notice it stands so, if by any.
+    pub fn notice(&self, pool: &str, url: &str, now: Timestamp) -> Option<&Notice> {
+        self.notices.of(pool, url, now)
+    }
+
+    /// While this number is the same, every origin stands as it did.
+    pub fn origins_changed(&self, now: Timestamp) -> u64 {
+        self.notices.changed(now)
+    }
+
     /// Notes that the log is being asked.
     pub fn begin(&mut self, now: Timestamp) {
         self.tried_at = Some(now);
@@ -175,15 +192,21 @@ impl View {
             return Applied::Gap;
         }
         self.index.forget(news.forgotten);
-        // Where these are all records there are, bans that are not among them are no more.
+        // Where these are all records there are, bans and notices that are not among them are no more.
         let is_all = news.after == Sequence::NONE;
         if is_all {
             self.bans.clear();
+            let notices = news.records.iter().filter_map(|record| match &record.kind {
+                Kind::Origin(notice) => Some(notice),
+                _ => None,
+            });
+            self.notices.replace(notices);
         }
         for record in &news.records {
             let is_new = record.sequence > self.head;
             match &record.kind {
                 Kind::Ban(ban) if is_new || is_all => self.bans.insert(ban),
+                Kind::Origin(notice) if is_new => self.notices.insert(notice),
                 _ if is_new => self.index.insert(record),
                 _ => {}
             }
@@ -358,6 +381,31 @@ mod tests {
         assert_eq!(view.bans(at(31_000)).collect::<Vec<_>>(), [&ban]);
         view.renew(&news(0, &[10, 30]), at(31_000), at(31_000));
         assert_eq!(view.bans(at(31_000)).count(), 0);
+    }
+
+    #[test]
+    fn what_is_said_of_an_origin_is_no_purge_and_only_all_there_is_says_that_it_is_no_more() {
+        let text = format!("sick {} 5 api http://a", at(60_000).as_millis());
+        let record = Record { kind: Kind::Origin(Notice::read(&text).unwrap()), ..purged(20, Strength::Hard, &[]) };
+        let mut view = aged(0);
+        let untouched = view.origins_changed(at(10_000));
+        let after_10 = News { head: Sequence::new(20), records: vec![record.clone()], ..news(10, &[]) };
+        assert_eq!(view.renew(&after_10, at(10_000), at(10_000)), Applied::Known);
+        let changed = view.origins_changed(at(10_000));
+        assert_ne!(untouched, changed);
+        let subject = Subject { url: "https://h/", tags: &[], groups: &[], sequence: Sequence::new(15) };
+        assert_eq!(view.verdict(&subject), Verdict::Standing);
+        view.fail(at(30_000));
+        assert_eq!(view.origin_standing("api", "http://a", at(59_999)), OriginStanding::Sick, "however old it is");
+        assert_eq!(view.origin_standing("api", "http://a", at(60_000)), OriginStanding::Well);
+        view.renew(&news(20, &[]), at(31_000), at(31_000));
+        let all = News { head: Sequence::new(20), records: vec![record], ..news(0, &[]) };
+        view.renew(&all, at(31_000), at(31_000));
+        assert_eq!(view.origin_standing("api", "http://a", at(31_000)), OriginStanding::Sick);
+        assert_eq!(view.origins_changed(at(31_000)), changed, "the same again is no change");
+        view.renew(&news(0, &[10, 30]), at(31_000), at(31_000));
+        assert_eq!(view.origin_standing("api", "http://a", at(31_000)), OriginStanding::Well);
+        assert_ne!(view.origins_changed(at(31_000)), changed);
     }
 
     #[test]

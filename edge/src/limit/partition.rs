@@ -6,6 +6,7 @@ use std::net::IpAddr;
 use sha2::{Digest, Sha256};
 
 use crate::config::{LimitPolicy, Part, Precision};
+use crate::field::cookie;
 
 /// What tells clients apart.
 #[derive(Clone, Copy)]
@@ -95,7 +96,7 @@ pub fn partition(site: &str, parts: &[Part], whom: &Whom<'_>) -> u128 {
             Part::Header(name) => add(4, name, (whom.field)(name).unwrap_or_default().as_bytes()),
             Part::Cookie(name) => {
                 let sent = (whom.field)("cookie").unwrap_or_default();
-                add(5, name, cookie(&sent, name).unwrap_or_default().as_bytes());
+                add(5, name, cookie::value(&sent, name).unwrap_or_default().as_bytes());
             }
             Part::Route => add(6, whom.route, &[]),
             Part::Country => add(7, whom.country.unwrap_or("unknown"), &[]),
@@ -110,7 +111,7 @@ pub fn is_of_somebody(parts: &[Part], whom: &Whom<'_>) -> bool {
     parts.iter().any(|part| match part {
         Part::Ip => whom.address.is_some(),
         Part::Header(name) => (whom.field)(name).is_some(),
-        Part::Cookie(name) => (whom.field)("cookie").is_some_and(|sent| cookie(&sent, name).is_some()),
+        Part::Cookie(name) => (whom.field)("cookie").is_some_and(|sent| cookie::value(&sent, name).is_some()),
         Part::Route | Part::Country | Part::Global => false,
     })
 }
@@ -118,12 +119,6 @@ pub fn is_of_somebody(parts: &[Part], whom: &Whom<'_>) -> bool {
 fn halves(digest: &[u8; 32]) -> [u128; 2] {
     let half = |from: usize| digest[from..from + 16].iter().fold(0, |number, byte| number << 8 | u128::from(*byte));
     [half(0), half(16)]
-}
-
-/// The value of a cookie (RFC 6265 §5.4): the first of its name.
-fn cookie<'sent>(sent: &'sent str, name: &str) -> Option<&'sent str> {
-    let pairs = sent.split([';', ',']).filter_map(|pair| pair.split_once('='));
-    pairs.map(|(known, value)| (known.trim(), value.trim())).find(|(known, _)| *known == name).map(|(_, value)| value)
 }
 
 #[cfg(test)]

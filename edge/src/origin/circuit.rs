@@ -33,8 +33,11 @@ pub enum Standing {
     },
 }
 
-/// So many lost in a row open it, whatever the share: who is refused or waits in vain need not do so twenty times.
-pub const LOST_IN_A_ROW: u32 = 3;
+/// So many lost in a row open it, whatever the share: who is refused or waits in vain need not do so twenty times. A sixth of the
+/// requests that a share needs, and no fewer than three: whoever raises that bears more of these, too.
+pub fn lost_in_a_row(rule: &Breaker) -> u32 {
+    (rule.min_requests / 6).max(3)
+}
 
 /// How long it is open the first time. Twice as long the next time, up to [`LONGEST`].
 pub const FIRST: Duration = Duration::from_secs(1);
@@ -43,15 +46,15 @@ pub const FIRST: Duration = Duration::from_secs(1);
 pub const LONGEST: Duration = Duration::from_secs(30);
 
 /// A request that was let through to see how an origin is, and of which nothing was heard for so long, is lost.
-const PROBE_LOST_AFTER: Duration = Duration::from_secs(60);
+const PROBE_LOST_AFTER: Duration = Duration::from_mins(1);
 
 /// Slices of time that the failures are counted in.
-const SLICES: u64 = 10;
+const SLICES: usize = 10;
 
 /// The circuit to one origin.
 #[derive(Debug, Clone, Default)]
 pub struct Circuit {
-    slices: [Slice; SLICES as usize],
+    slices: [Slice; SLICES],
     lost_in_a_row: u32,
     opened: Option<Opened>,
     /// How often in a row it opened.
@@ -138,7 +141,6 @@ impl Circuit {
                 self.open(random, now);
                 None
             }
-            Some(_) => None,
             None if self.is_too_much(rule, now) => {
                 let calm = self.closed_at.is_none_or(|at| at > now || now.since(at) > 4 * self.length());
                 if calm {
@@ -147,14 +149,15 @@ impl Circuit {
                 self.open(random, now);
                 Some(Change::Opened)
             }
-            None => None,
+            _ => None,
         }
     }
 
     fn count(&mut self, outcome: Outcome, rule: &Breaker, now: Timestamp) {
         self.lost_in_a_row = if outcome == Outcome::Lost { self.lost_in_a_row.saturating_add(1) } else { 0 };
         let number = slice_number(rule, now);
-        let slice = &mut self.slices[(number % SLICES) as usize];
+        let place = usize::try_from(number % SLICES as u64).unwrap_or_default();
+        let slice = &mut self.slices[place];
         if slice.number != number {
             *slice = Slice { number, ..Slice::default() };
         }
@@ -163,11 +166,12 @@ impl Circuit {
     }
 
     fn is_too_much(&self, rule: &Breaker, now: Timestamp) -> bool {
-        if self.lost_in_a_row >= LOST_IN_A_ROW {
+        if self.lost_in_a_row >= lost_in_a_row(rule) {
             return true;
         }
         let number = slice_number(rule, now);
-        let counted = self.slices.iter().filter(|slice| slice.number <= number && number - slice.number < SLICES);
+        let counted =
+            self.slices.iter().filter(|slice| slice.number <= number && number - slice.number < SLICES as u64);
         let (requests, failures) = counted.fold((0_u64, 0_u64), |(requests, failures), slice| {
             (requests + u64::from(slice.requests), failures + u64::from(slice.failures))
         });
@@ -199,7 +203,7 @@ pub enum Change {
 }
 
 fn slice_number(rule: &Breaker, now: Timestamp) -> u64 {
-    now.as_millis() / (rule.over_ms / SLICES).max(1)
+    now.as_millis() / (rule.over_ms / SLICES as u64).max(1)
 }
 
 #[cfg(test)]
@@ -249,6 +253,13 @@ mod tests {
         let mut circuit = Circuit::default();
         assert_eq!(record(&mut circuit, &[Lost, Lost, Good, Lost, Lost], 0), None);
         assert_eq!(record(&mut circuit, &[Lost], 50), Some(Change::Opened));
+    }
+
+    #[test]
+    fn whoever_wants_a_share_of_many_bears_more_in_a_row() {
+        for (min_requests, limit) in [(1, 3), (20, 3), (60, 10), (10_000, 1666)] {
+            assert_eq!(lost_in_a_row(&Breaker { min_requests, ..RULE }), limit);
+        }
     }
 
     #[test]

@@ -39,6 +39,11 @@ pub fn drop_all(headers: &mut HeaderMap) {
     }
 }
 
+/// Whether a field is of one connection.
+pub fn is_of_the_connection(name: &str) -> bool {
+    OF_THE_CONNECTION.contains(&name)
+}
+
 fn named(headers: &HeaderMap) -> Vec<HeaderName> {
     let lines = headers.get_all(CONNECTION).iter().filter_map(|line| line.to_str().ok());
     lines.flat_map(list::members).filter_map(|name| HeaderName::from_bytes(name.as_bytes()).ok()).collect()

@@ -8,6 +8,7 @@ pub mod credential;
 pub mod hop;
 pub mod near;
 pub mod pool;
+pub mod redirect;
 pub mod request;
 pub mod retry;
 

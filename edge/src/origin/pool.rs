@@ -11,7 +11,7 @@ use super::budget::Budget;
 use super::choice::{self, Candidate};
 use super::circuit::{Change, Circuit, Outcome, Standing};
 use super::near::{self, Place};
-use crate::config::{Choice, Origin, Pool, Role};
+use crate::config::{Breaker, Choice, Origin, Pool, Retry, Role};
 use crate::time::Timestamp;
 
 /// What all locations know of an origin.
@@ -134,8 +134,8 @@ impl PoolState {
     }
 
     /// Notes a request, which may earn further tries.
-    pub fn requested(&mut self, pool: &Pool) {
-        self.budget.requested(&pool.retry);
+    pub fn requested(&mut self, retry: &Retry) {
+        self.budget.requested(retry);
     }
 
     /// Whether the budget allows one more try, which is spent.
@@ -218,14 +218,14 @@ impl PoolState {
     /// Takes in what became of a request.
     pub fn record(
         &mut self,
-        pool: &Pool,
         place: usize,
         outcome: Outcome,
         asked_at: Timestamp,
+        breaker: &Breaker,
         random: u64,
         now: Timestamp,
     ) -> Option<Change> {
-        self.origins[place].circuit.record(outcome, asked_at, &pool.breaker, random, now)
+        self.origins[place].circuit.record(outcome, asked_at, breaker, random, now)
     }
 
     /// Notes that nothing will be known of a request.

@@ -64,14 +64,25 @@ const CLAIMS: [&str; 14] = [
     "x-real-ip",
 ];
 
-/// The URL to ask. The host is the origin's, whatever the client's path looks like: it is put behind it as text.
-pub fn url(origin: &Origin, asked: &Asked<'_>) -> String {
-    let mut url = format!("{}{}", origin.url.trim_end_matches('/'), asked.raw_path);
-    if let Some(query) = asked.query {
-        url.push('?');
-        url.push_str(query);
+/// Fields that frame a message, or that we say ourselves in every request to an origin.
+const OURS: [&str; 6] = ["cdn-loop", "content-length", "expect", "host", "via", "x-request-id"];
+
+/// Whether a request to an origin has a field from us, or never: then nothing else can set it. In lower case.
+pub fn is_ours(name: &str) -> bool {
+    OURS.contains(&name) || CLAIMS.contains(&name) || hop::is_of_the_connection(name)
+}
+
+/// What is asked of an origin: path and query, as they stand behind its URL.
+pub fn target(asked: &Asked<'_>) -> String {
+    match asked.query {
+        Some(query) => format!("{}?{query}", asked.raw_path),
+        None => asked.raw_path.to_owned(),
     }
-    url
+}
+
+/// The URL to ask. The host is the origin's, whatever the client's path looks like: it is put behind it as text.
+pub fn url(origin: &Origin, target: &str) -> String {
+    format!("{}{target}", origin.url.trim_end_matches('/'))
 }
 
 /// Whether the request has been through this site already (RFC 8586).
@@ -260,11 +271,12 @@ mod tests {
             ("/@evil.example", "https://api.example/v1/@evil.example?x=1"),
             ("/http://evil.example/", "https://api.example/v1/http://evil.example/?x=1"),
         ] {
-            assert_eq!(url(&origin, &Asked { raw_path, ..asked() }), expected);
+            assert_eq!(url(&origin, &target(&Asked { raw_path, ..asked() })), expected);
         }
         // Without a prefix too: a path begins with a slash, which ends the host.
         let bare = Origin::new("https://api.example");
-        assert_eq!(url(&bare, &Asked { raw_path: "/@evil", query: None, ..asked() }), "https://api.example/@evil");
+        let asked = Asked { raw_path: "/@evil", query: None, ..asked() };
+        assert_eq!(url(&bare, &target(&asked)), "https://api.example/@evil");
     }
 
     #[test]

@@ -40,9 +40,9 @@ impl Repeatable {
     pub fn again_after(self, status: Option<StatusCode>) -> bool {
         let status = status.map(|status| status.as_u16());
         match self {
-            Repeatable::Safe => matches!(status, None | Some(500 | 502 | 503 | 504)),
+            Repeatable::Safe => matches!(status, None | Some(500 | 502..=504)),
             // After a 500 it may have been done by half.
-            Repeatable::Idempotent => matches!(status, None | Some(502 | 503 | 504)),
+            Repeatable::Idempotent => matches!(status, None | Some(502..=504)),
             Repeatable::Never => false,
         }
     }
@@ -51,7 +51,7 @@ impl Repeatable {
 /// What an answer tells of the origin.
 pub fn outcome(status: StatusCode) -> Outcome {
     match status.as_u16() {
-        500 | 502 | 503 | 504 => Outcome::Failed,
+        500 | 502..=504 => Outcome::Failed,
         _ => Outcome::Good,
     }
 }

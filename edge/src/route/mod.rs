@@ -1,16 +1,109 @@
 //! Which rule answers a request. Rules match the path in its one spelling (see [`crate::path`]), and so are patterns.
 
+pub mod condition;
 pub mod cors;
+mod index;
 pub mod pattern;
 pub mod redirect;
+pub mod rewrite;
+pub mod split;
 
+use http::StatusCode;
+use sha2::{Digest, Sha256};
+
+use self::condition::Facts;
+use self::index::Index;
 use self::pattern::Pattern;
-use crate::config::Route;
+use crate::config::{By, Condition, Route};
 use crate::path;
 
-/// The first route whose path matches.
-pub fn choose<'site>(routes: &'site [Route], path: &str) -> Option<&'site Route> {
-    routes.iter().find(|route| route.path.matches(path).is_some())
+/// The routes of a site: the first match wins.
+#[derive(Debug, Default)]
+pub struct Routes {
+    rules: Vec<Route>,
+    /// Of each: see [`Chosen::part`].
+    parts: Vec<Option<String>>,
+    index: Index,
+}
+
+/// The route that answers a request.
+#[derive(Debug, PartialEq)]
+pub struct Chosen<'site> {
+    /// The route.
+    pub route: &'site Route,
+    /// What tells the requests of its URLs that it is for from those that it is not for; `None` where their URLs do. Of routes with a
+    /// cache alone: what they keep is for nobody else.
+    pub part: Option<&'site str>,
+    /// Where the client is sent, if that is the answer.
+    pub elsewhere: Option<(StatusCode, String)>,
+}
+
+impl Routes {
+    /// Keeps routes in the order given.
+    pub fn new(mut rules: Vec<Route>) -> Routes {
+        for route in &mut rules {
+            route.path = spelled(&route.path);
+        }
+        let index = Index::new(rules.iter().map(|route| &route.path));
+        Routes { parts: rules.iter().map(part).collect(), index, rules }
+    }
+
+    /// All, in order, spelled as paths are.
+    pub fn iter(&self) -> impl Iterator<Item = &Route> {
+        self.rules.iter()
+    }
+
+    /// Those that are for a path, if what else they ask for holds; in order.
+    pub fn of_path<'site>(&'site self, path: &'site str) -> impl Iterator<Item = &'site Route> {
+        self.places(path).map(|place| &self.rules[place])
+    }
+
+    /// The first that is for a request.
+    pub fn choose(&self, facts: &Facts<'_>) -> Option<Chosen<'_>> {
+        self.places(facts.path).find_map(|place| {
+            let route = self.rules.get(place).filter(|route| facts.meet(route))?;
+            let elsewhere = match &route.by {
+                By::Redirect(status, to) => {
+                    // One that would lead where the request already is, is for another.
+                    let location = redirect::location(&route.path, to, facts.path, facts.query)?;
+                    Some((StatusCode::from_u16(*status).ok()?, location))
+                }
+                By::Pool(_) | By::Split(_) => None,
+            };
+            Some(Chosen { route, part: self.parts[place].as_deref(), elsewhere })
+        })
+    }
+
+    /// What of URLs is kept apart.
+    pub fn parts(&self) -> impl Iterator<Item = &str> {
+        let parts = || self.parts.iter().flatten().map(String::as_str);
+        parts()
+            .enumerate()
+            .filter(move |(at, part)| !parts().take(*at).any(|before| before == *part))
+            .map(|(_, part)| part)
+    }
+
+    fn places(&self, path: &str) -> impl Iterator<Item = usize> {
+        let mut from = 0;
+        std::iter::from_fn(move || {
+            let place = self.index.first(path, from, &|place| self.rules[place].path.fits(path))?;
+            from = place + 1;
+            Some(place)
+        })
+    }
+}
+
+/// The host and the path of a URL are in keys; its query may be left out of them, and what requests say besides is in none.
+fn part(route: &Route) -> Option<String> {
+    let tells = |condition: &&Condition| matches!(condition, Condition::Says(..) | Condition::Countries(_));
+    let conditions: Vec<String> = route.when.iter().filter(tells).map(Condition::to_string).collect();
+    if conditions.is_empty() || route.cache.is_none() {
+        return None;
+    }
+    // Stores outlive settings: the same conditions are the same part, wherever they stand.
+    let digest: [u8; 32] = Sha256::digest(conditions.join("\n")).into();
+    let number = digest[..8].iter().fold(0, |number: u64, byte| number << 8 | u64::from(*byte));
+    Some(format!("{number:016x}"))
 }
 
 /// A pattern in the spelling that it is matched in: `/café/*` and `/caf%c3%a9/*` are `/caf%C3%A9/*`.
@@ -21,6 +114,8 @@ pub fn spelled(pattern: &Pattern) -> Pattern {
 
 #[cfg(test)]
 mod tests {
+    use http::Method;
+
     use super::*;
 
     #[test]
@@ -36,13 +131,52 @@ mod tests {
         }
     }
 
+    fn route(path: &str, pool: &str, conditions: &[&str]) -> Route {
+        let when = conditions.iter().map(|text| Condition::try_from((*text).to_owned()).unwrap()).collect();
+        Route { when, cache: Some("api".to_owned()), ..Route::new(Pattern::parse(path).unwrap(), pool) }
+    }
+
+    fn chosen<'site>(routes: &'site Routes, method: &Method, path: &str, beta: bool) -> Option<Chosen<'site>> {
+        let field = |name: &str| (beta && name == "x-beta").then(|| "1".to_owned());
+        routes.choose(&Facts::new(method, "shop.example", (path, None), &field, &|| None))
+    }
+
     #[test]
-    fn the_first_matching_route_answers() {
-        let route = |path: &str, pool: &str| Route::new(Pattern::parse(path).unwrap(), pool);
-        let routes = [route("/api/v1/*", "old"), route("/api/*", "new")];
-        let pool = |path| choose(&routes, path).map(|route| route.pool.as_str());
-        assert_eq!(pool("/api/v1/x"), Some("old"));
-        assert_eq!(pool("/api/v2/x"), Some("new"));
-        assert_eq!(pool("/apis"), None);
+    fn the_first_route_answers_whose_path_and_conditions_fit() {
+        let routes = Routes::new(vec![
+            route("/api/v1/*", "old", &["methods GET"]),
+            route("/api/*", "beta", &["header x-beta *"]),
+            Route::by(Pattern::parse("/api/moved").unwrap(), By::Redirect(307, "/api/new".to_owned())),
+            Route::by(Pattern::parse("/api/*").unwrap(), By::Redirect(307, "/api/new".to_owned())),
+            route("/api/*", "new", &[]),
+        ]);
+        let by = |method, path, beta| chosen(&routes, &method, path, beta).map(|chosen| chosen.route.by.to_string());
+        let by = |method, path, beta| by(method, path, beta).unwrap_or_default();
+        assert_eq!(by(Method::GET, "/api/v1/x", true), "old");
+        assert_eq!(by(Method::POST, "/api/v1/x", true), "beta");
+        assert_eq!(by(Method::POST, "/api/v1/x", false), "redirect 307 /api/new");
+        assert_eq!(by(Method::GET, "/api/new", false), "new");
+        assert_eq!(by(Method::GET, "/apis", true), "");
+        let of_path: Vec<String> = routes.of_path("/api/moved").map(|route| route.by.to_string()).collect();
+        assert_eq!(of_path, ["beta", "redirect 307 /api/new", "redirect 307 /api/new", "new"]);
+        let moved = chosen(&routes, &Method::GET, "/api/moved", false).unwrap();
+        assert_eq!(moved.elsewhere, Some((StatusCode::TEMPORARY_REDIRECT, "/api/new".to_owned())));
+    }
+
+    #[test]
+    fn what_is_kept_is_apart_where_the_url_does_not_tell_who_it_is_for() {
+        let part_of = |conditions: &[&str]| part(&route("/x", "a", conditions));
+        assert_eq!(part_of(&["hosts a.example", "methods GET"]), None);
+        assert_eq!(part(&Route { cache: None, ..route("/x", "a", &["cookie a 1"]) }), None);
+        let parts =
+            [&["cookie a 1"][..], &["cookie a 2"], &["query a 1"], &["countries DE"], &["cookie a 1", "query a 1"]]
+                .map(part_of);
+        for (at, part) in parts.iter().enumerate() {
+            assert!(part.as_ref().is_some_and(|part| part.len() == 16) && !parts[..at].contains(part), "{part:?}");
+        }
+        assert_eq!(parts[4], part_of(&["methods GET", "cookie a 1", "query a 1"]));
+        let all = [&["cookie a 1"][..], &[], &["cookie a 1"], &["query a 1"]].map(|when| route("/x", "a", when));
+        let routes = Routes::new(all.to_vec());
+        assert_eq!(routes.parts().collect::<Vec<_>>(), [parts[0].as_deref().unwrap(), parts[2].as_deref().unwrap()]);
     }
 }

@@ -42,7 +42,7 @@ pub enum PatternError {
 
 /// What a pattern caught, by name; `*` is `splat`.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Caught<'path>(Vec<(String, &'path str)>);
+pub struct Caught<'path>(Vec<(&'path str, &'path str)>);
 
 impl Pattern {
     /// Checks a pattern.
@@ -78,15 +78,23 @@ impl Pattern {
     }
 
     /// What the pattern catches of a path; `None` where it does not match.
-    pub fn matches<'path>(&self, path: &'path str) -> Option<Caught<'path>> {
-        let mut caught = Caught::default();
-        let rest = match_forward(&self.before, path, &mut caught)?;
-        let Some(after) = &self.after else {
-            return rest.is_empty().then_some(caught);
-        };
-        let splat = match_backward(after, rest, &mut caught)?;
-        caught.0.push(("splat".to_owned(), splat));
-        Some(caught)
+    pub fn matches<'path>(&'path self, path: &'path str) -> Option<Caught<'path>> {
+        let mut caught = Vec::new();
+        self.catch(path, &mut |name, value| caught.push((name, value))).then_some(Caught(caught))
+    }
+
+    /// Whether the pattern matches a path.
+    pub fn fits(&self, path: &str) -> bool {
+        self.catch(path, &mut |_, _| {})
+    }
+
+    /// Tells what is caught, where the pattern matches; what was told before it turned out not to means nothing.
+    fn catch<'path>(&'path self, path: &'path str, tell: Tell<'_, 'path>) -> bool {
+        let Some(rest) = match_forward(&self.before, path, tell) else { return false };
+        let Some(after) = &self.after else { return rest.is_empty() };
+        let Some(splat) = match_backward(after, rest, tell) else { return false };
+        tell("splat", splat);
+        true
     }
 
     /// Whether every path that `other` matches is matched by this one too: a rule behind this one for `other` can
@@ -95,28 +103,99 @@ impl Pattern {
         if self == other {
             return true;
         }
-        match (self.before.as_slice(), self.after.as_deref(), other.before.first()) {
-            ([Piece::Literal(prefix)], Some([]), Some(Piece::Literal(first))) => first.starts_with(prefix.as_str()),
-            _ => {
-                other.after.is_none()
-                    && other.before.iter().all(|piece| matches!(piece, Piece::Literal(_)))
-                    && self.matches(&other.text).is_some()
+        let (mine, theirs) = (Text::of(&self.text), Text::of(&other.text));
+        match (mine.after, theirs.after) {
+            (None, None) => {
+                let (mut mine, mut theirs) = (mine.before.split('/'), theirs.before.split('/'));
+                loop {
+                    match (mine.next(), theirs.next()) {
+                        (None, None) => return true,
+                        (Some(mine), Some(theirs)) if takes(mine, theirs) => {}
+                        _ => return false,
+                    }
+                }
+            }
+            (None, Some(_)) => false,
+            (Some(""), _) => begins(mine.before, &theirs),
+            // What stands behind a star is compared by its text, where that is no name's. A name before it would take, of their
+            // paths, some of what should stand behind it.
+            (Some(after), their_after) => {
+                let (text, open) = their_after.map_or((theirs.before, false), |after| (after, true));
+                let Some(rest) = text.strip_suffix(after) else { return false };
+                let theirs = if open { theirs } else { Text { before: rest, after: None } };
+                !after.contains("/:")
+                    && !ends_in_name(rest)
+                    && !ends_in_name(mine.before)
+                    && begins(mine.before, &theirs)
             }
         }
     }
 }
 
+/// A pattern's text, apart at its star.
+struct Text<'text> {
+    before: &'text str,
+    after: Option<&'text str>,
+}
+
+impl<'text> Text<'text> {
+    fn of(text: &'text str) -> Text<'text> {
+        text.split_once('*')
+            .map_or(Text { before: text, after: None }, |(before, after)| Text { before, after: Some(after) })
+    }
+}
+
+/// Whether a segment takes whatever another one takes.
+fn takes(mine: &str, theirs: &str) -> bool {
+    if mine.starts_with(':') { !theirs.is_empty() } else { mine == theirs }
+}
+
+fn ends_in_name(text: &str) -> bool {
+    text.rsplit('/').next().is_some_and(|last| last.starts_with(':'))
+}
+
+/// Whether everything that the other pattern matches begins with what stands before this one's star.
+fn begins(before: &str, other: &Text<'_>) -> bool {
+    let mut theirs = other.before.split('/').peekable();
+    let mut mine = before.split('/').peekable();
+    while let Some(segment) = mine.next() {
+        let Some(their) = theirs.next() else { return false };
+        // Their last segment goes on, where their star follows it.
+        let is_open = theirs.peek().is_none() && other.after.is_some();
+        if mine.peek().is_none() {
+            let is_name = |segment: &str| segment.starts_with(':');
+            return match segment {
+                "" => true,
+                name if is_name(name) => !their.is_empty(),
+                text => !is_name(their) && their.starts_with(text),
+            };
+        }
+        if is_open || !takes(segment, their) {
+            return false;
+        }
+    }
+    true
+}
+
+/// Is told a name, and what was caught under it.
+type Tell<'tell, 'path> = &'tell mut dyn FnMut(&'path str, &'path str);
+
 impl Caught<'_> {
     /// Replaces `:splat` and `:name` in a text by what was caught; other `:words` stay.
     pub fn fill(&self, template: &str) -> String {
+        self.fill_with(template, &mut |filled, value| filled.push_str(value))
+    }
+
+    /// The same, where what was caught is written by `write`.
+    pub fn fill_with(&self, template: &str, write: &mut dyn FnMut(&mut String, &str)) -> String {
         let mut filled = String::with_capacity(template.len());
         let mut rest = template;
         while let Some(at) = rest.find(':') {
             filled.push_str(&rest[..at]);
             let end = name_length(&rest[at + 1..]);
             let name = &rest[at + 1..at + 1 + end];
-            match self.0.iter().find(|(caught, _)| caught == name) {
-                Some((_, value)) => filled.push_str(value),
+            match self.0.iter().find(|(caught, _)| *caught == name) {
+                Some((_, value)) => write(&mut filled, value),
                 None => filled.push_str(&rest[at..=at + end]),
             }
             rest = &rest[at + 1 + end..];
@@ -154,7 +233,7 @@ fn pieces(text: &str, names: &mut Vec<String>) -> Result<Vec<Piece>, PatternErro
     Ok(pieces)
 }
 
-fn match_forward<'path>(pieces: &[Piece], mut path: &'path str, caught: &mut Caught<'path>) -> Option<&'path str> {
+fn match_forward<'path>(pieces: &'path [Piece], mut path: &'path str, tell: Tell<'_, 'path>) -> Option<&'path str> {
     for piece in pieces {
         path = match piece {
             Piece::Literal(literal) => path.strip_prefix(literal.as_str())?,
@@ -163,7 +242,7 @@ fn match_forward<'path>(pieces: &[Piece], mut path: &'path str, caught: &mut Cau
                 if value.is_empty() {
                     return None;
                 }
-                caught.0.push((name.clone(), value));
+                tell(name, value);
                 rest
             }
         };
@@ -171,7 +250,7 @@ fn match_forward<'path>(pieces: &[Piece], mut path: &'path str, caught: &mut Cau
     Some(path)
 }
 
-fn match_backward<'path>(pieces: &[Piece], mut path: &'path str, caught: &mut Caught<'path>) -> Option<&'path str> {
+fn match_backward<'path>(pieces: &'path [Piece], mut path: &'path str, tell: Tell<'_, 'path>) -> Option<&'path str> {
     for piece in pieces.iter().rev() {
         path = match piece {
             Piece::Literal(literal) => path.strip_suffix(literal.as_str())?,
@@ -180,7 +259,7 @@ fn match_backward<'path>(pieces: &[Piece], mut path: &'path str, caught: &mut Ca
                 if value.is_empty() {
                     return None;
                 }
-                caught.0.push((name.clone(), value));
+                tell(name, value);
                 rest
             }
         };
@@ -210,6 +289,8 @@ impl fmt::Display for Pattern {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     #[track_caller]
@@ -256,5 +337,29 @@ mod tests {
         assert!(covers("/api/:id", "/api/7"));
         assert!(!covers("/api/:id", "/api/*"));
         assert!(!covers("/api/v1/*", "/api/*"));
+        assert!(
+            covers("/:a", "/:b") && covers("/:a/*", "/x/y") && covers("/:a/*", "/:b/:c/*") && covers("/a*", "/ab/c*")
+        );
+        assert!(covers("/*.map", "/x/*.js.map") && covers("/*.map", "/x/y.map") && covers("/a/:b*", "/a/b*"));
+        assert!(
+            !covers("/:a", "/") && !covers("/:a", "/x/y") && !covers("/a*", "/:a") && !covers("/:a*.map", "/a*.map")
+        );
+    }
+
+    proptest! {
+        #[test]
+        fn what_a_pattern_covers_it_matches(
+            mine in "(/(:a|:b|a|b|ab|)){1,3}(\\*(|a|b|/a|/:c|\\.b|/b/a))?",
+            theirs in "(/(:a|:b|a|b|ab|)){1,3}(\\*(|a|b|/a|/:c|\\.b|/b/a))?",
+            paths in prop::collection::vec("(/(a|b|ab|ba|a\\.b|)){1,4}", 20),
+        ) {
+            let (Ok(mine), Ok(theirs)) = (Pattern::parse(&mine), Pattern::parse(&theirs)) else { return Ok(()) };
+            if mine.covers(&theirs) {
+                for path in paths.iter().filter(|path| theirs.fits(path)) {
+                    prop_assert!(mine.fits(path), "{mine} covers {theirs}, and does not match {path}");
+                }
+            }
+            prop_assert!(paths.iter().all(|path| mine.fits(path) == mine.matches(path).is_some()));
+        }
     }
 }

@@ -2,6 +2,7 @@
 
 use http::StatusCode;
 
+use super::pattern::Pattern;
 use super::spelled;
 use crate::config::RedirectRule;
 use crate::path::{canonical, encode_unfit};
@@ -48,8 +49,26 @@ impl Redirects {
 
 /// What a rule says of a path; `None` where it does not match, or would lead where the request already is.
 fn outcome(rule: &RedirectRule, path: &str, query: Option<&str>) -> Option<Outcome> {
-    let caught = rule.from.matches(path)?;
-    let (authority, path_template) = split_authority(&rule.to);
+    let (authority, filled) = filled(&rule.from, &rule.to, path)?;
+    if rule.status == 200 {
+        let target = filled.split(['?', '#']).next().unwrap_or_default();
+        let decoded = canonical(target).ok()?.decoded?.into_owned();
+        return authority.is_empty().then_some(Outcome::Rewrite(decoded));
+    }
+    let status = StatusCode::from_u16(rule.status).ok()?;
+    elsewhere(authority, &filled, path, query).map(|location| Outcome::Redirect(status, location))
+}
+
+/// Where `to` leads; `None` where `from` does not match, or it would lead where the request already is.
+pub(super) fn location(from: &Pattern, to: &str, path: &str, query: Option<&str>) -> Option<String> {
+    let (authority, filled) = filled(from, to, path)?;
+    elsewhere(authority, &filled, path, query)
+}
+
+/// The host of a template, and what stands behind it with what was caught.
+fn filled<'to>(from: &Pattern, to: &'to str, path: &str) -> Option<(&'to str, String)> {
+    let caught = from.matches(path)?;
+    let (authority, path_template) = split_authority(to);
     let filled = caught.fill(path_template);
     // What was caught may begin with slashes: `//evil.example` would be a host.
     let filled = if filled.starts_with('/') || filled.is_empty() || authority.is_empty() {
@@ -57,14 +76,12 @@ fn outcome(rule: &RedirectRule, path: &str, query: Option<&str>) -> Option<Outco
     } else {
         filled
     };
-    if rule.status == 200 {
-        let target = filled.split(['?', '#']).next().unwrap_or_default();
-        let decoded = canonical(target).ok()?.decoded?.into_owned();
-        return authority.is_empty().then_some(Outcome::Rewrite(decoded));
-    }
-    let location = encode_unfit(&format!("{authority}{}", with_query(&filled, query))).into_owned();
-    let status = StatusCode::from_u16(rule.status).ok()?;
-    (location != with_query(path, query)).then_some(Outcome::Redirect(status, location))
+    Some((authority, filled))
+}
+
+fn elsewhere(authority: &str, filled: &str, path: &str, query: Option<&str>) -> Option<String> {
+    let location = encode_unfit(&format!("{authority}{}", with_query(filled, query))).into_owned();
+    (location != with_query(path, query)).then_some(location)
 }
 
 /// The part of a template that names the host, which nothing that was caught gets into, and the rest.
@@ -87,7 +104,6 @@ fn with_query(location: &str, query: Option<&str>) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::route::pattern::Pattern;
 
     fn rule(from: &str, to: &str, status: u16, force: bool) -> RedirectRule {
         RedirectRule { from: Pattern::parse(from).unwrap(), to: to.to_owned(), status, force }

@@ -12,13 +12,14 @@ use super::limited;
 use super::ours::{self, Cause};
 use super::stock::Stock;
 use super::stores::{Lookup, Stores};
+use super::upstream::Errand;
 use super::visit::Visit;
 use crate::answer::Answer;
 use crate::cache::{
     self, Arrival, Asked, Fetch, Found, Key, Plan, SearchRule, Specs, Standing, Status, Stored, Unkeyed, Why, content,
     invalidates, is_unsafe, kept_for_get, outgoing, remove_for_us,
 };
-use crate::config::{CachePolicy, Guards, Invalidate};
+use crate::config::{CachePolicy, Guards, Invalidate, Pool};
 use crate::platform::{Inbound, Outbound, Platform, Request, StoreError};
 use crate::telemetry::{LOG_UNREACHABLE, SHIELD_UNREACHABLE, STORE_UNREACHABLE};
 use crate::time::Timestamp;
@@ -62,7 +63,11 @@ where
     };
     let site = &way.site.settings.site.name;
     let stores = Stores::new(visit.platform.as_ref(), visit.isolate.as_ref(), site, policy);
-    match cache::key(&asked, policy) {
+    let key = cache::key(&asked, policy).map(|key| match way.part {
+        Some(part) => key.apart(part),
+        None => key,
+    });
+    match key {
         Ok(key) => keyed(visit, Ask { way, policy, asked, key, stores, body, trouble: None, is_unsure: false }).await,
         Err(unkeyed) => bypass(visit, way, &stores, &asked, unkeyed, body).await,
     }
@@ -81,7 +86,7 @@ where
     let method = visit.request.method();
     let Some(body) = visit.request.take_body() else { return Ok((cache::Content::None, None)) };
     if !content::is_keyed(method, way.sent, policy) {
-        return Ok((cache::Content::Unkeyed, Some(body)));
+        return Ok((cache::Content::Unkeyed, forward::body(visit, way, Some(body)).await?));
     }
     let body = visit.platform.gather(body, content::LIMIT_BYTES as u64).await.map_err(|_| Cause::BadBody)?;
     let content = match visit.platform.bytes(&body) {
@@ -110,11 +115,11 @@ where
     let policy = stores.policy;
     let sequence = control::head(visit).number();
     let requested_at = visit.platform.now();
-    let mut outbound = forward::outbound(visit, way, body);
+    let mut outbound = forward::outbound(visit, way, way.target.query, body);
     Fetch::unkeyed(unkeyed).apply(&mut outbound.headers);
     let mut inbound = match forward::ask(visit, way, outbound).await {
         Ok(inbound) => inbound,
-        Err(cause) => return ours::error(visit, cause),
+        Err(cause) => return forward::failed(visit, way, cause),
     };
     let mut detail = unkeyed.word();
     if is_unsafe(asked.method) {
@@ -126,6 +131,10 @@ where
                     invalidate(stores, &key, way.route.shield, requested_at).await;
                 }
                 changed.urls.push(common);
+            }
+            // What a route keeps apart at that URL was changed too.
+            for part in way.site.routes.parts() {
+                invalidate(stores, &Key::of_url(url.clone()).apart(part), way.route.shield, requested_at).await;
             }
             invalidate(stores, &Key::of_url(url), way.route.shield, requested_at).await;
             detail = "invalidated";
@@ -139,6 +148,10 @@ where
         if let Some((key, mut stored)) = kept_for_get(asked, policy, &arrival)
             && let Some(body) = inbound.body.take()
         {
+            let key = match way.part {
+                Some(part) => key.apart(part),
+                None => key,
+            };
             let gathered = visit.platform.gather(body, content::LIMIT_BYTES as u64).await;
             let Ok(body) = gathered else { return ours::error(visit, Cause::Unreachable) };
             let is_whole = visit.platform.length(&body).is_some_and(|length| stored.seal(length).is_ok());
@@ -243,8 +256,8 @@ where
             return refusal;
         }
         let flight = known.unwrap_or_else(|| take_off(visit, &ask, &log, (name, company), fetch.clone(), found));
-        let within = Duration::from_millis(ask.way.pool.timeout.answer_ms) + PATIENCE;
-        let landing = visit.timed("origin", flight.landed(within)).await;
+        let landing = visit.timed("origin", flight.landed(longest(ask.way.pool) + PATIENCE)).await;
+        visit.attempt.set(flight.attempt.get());
         // What another request asked for may have been purged before this one came: that is to be known as surely as for
         // what is stored.
         let log = if leads { log } else { control::current(visit, ask.policy.purge).await };
@@ -257,6 +270,14 @@ where
         }
     }
     as_asked(visit, &ask, &Fetch::whole(Why::UriMiss)).await
+}
+
+/// How long asking a pool may take, until the head of an answer is there.
+fn longest(pool: &Pool) -> Duration {
+    let tries = Duration::from_millis(pool.timeout.answer_ms) * (u32::from(pool.retry.attempts) + 1);
+    let waiting = Duration::from_millis(pool.concurrency.map_or(0, |limit| limit.queue_wait_ms));
+    let total = pool.timeout.total_ms.map_or(Duration::MAX, Duration::from_millis);
+    total.min(tries) + waiting
 }
 
 /// Keeps for all locations, behind the answer, what was asked for again.
@@ -411,7 +432,7 @@ where
         path: asked.path.to_owned(),
         query: asked.query.map(str::to_owned),
         outbound: ask.outbound(visit),
-        origin_url: way.origin.url.clone(),
+        errand: Errand { is_settled_later: true, ..forward::errand(visit, way) },
         sequence: log.sequence().number(),
         request_id: visit.id().to_owned(),
         route: way.route.path.as_str().to_owned(),
@@ -449,7 +470,7 @@ where
     R: Request<Body = P::Body>,
 {
     visit.isolate.counters.borrow_mut().answered(ask.way.route.path.as_str(), why.token(), false, None);
-    ours::error(visit, cause)
+    forward::failed(visit, ask.way, cause)
 }
 
 fn refused<P, R>(visit: &Visit<'_, P, R>, ask: &Ask<'_, P>) -> Answer<P::Body>
@@ -469,11 +490,8 @@ impl<P: Platform> Ask<'_, P> {
     where
         R: Request<Body = P::Body>,
     {
-        let mut outbound = forward::outbound(visit, self.way, self.body.clone());
-        if let Some((url, _)) = outbound.url.split_once('?') {
-            let query = cache::forwarded_query(self.asked.query, self.policy);
-            outbound.url = query.map_or(url.to_owned(), |query| format!("{url}?{query}"));
-        }
+        let query = cache::forwarded_query(self.asked.query, self.policy);
+        let mut outbound = forward::outbound(visit, self.way, query.as_deref(), self.body.clone());
         outgoing(&mut outbound.headers, self.policy);
         outbound
     }

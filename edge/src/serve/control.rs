@@ -23,6 +23,7 @@ use crate::control::changed::Changed;
 use crate::control::index::{Subject, Verdict, origin};
 use crate::control::ledger::NEWEST;
 use crate::control::message::{Append, Command, News, Reply};
+use crate::control::notice::{Notice, OriginStanding};
 use crate::control::record::{Kind, Selector, Sequence};
 use crate::control::view::{Applied, Certainty, DEADLINE, DEADLINE_OFF_PATH, Renewal, SNAPSHOT_LIFE, View};
 use crate::platform::{Kept, LogError, Platform, Request, Store};
@@ -95,6 +96,16 @@ impl Known {
         self.lease.view.borrow().bans(now).cloned().collect()
     }
 
+    /// How an origin of a pool stands.
+    pub(super) fn origin_standing(&self, pool: &str, url: &str, now: Timestamp) -> OriginStanding {
+        self.lease.view.borrow().origin_standing(pool, url, now)
+    }
+
+    /// By which notice it stands so, if by any.
+    pub(super) fn notice(&self, pool: &str, url: &str, now: Timestamp) -> Option<Notice> {
+        self.lease.view.borrow().notice(pool, url, now).cloned()
+    }
+
     /// Whether purges may be missing.
     pub(super) fn is_unsure(&self) -> bool {
         self.certainty == Certainty::Unsure
@@ -142,6 +153,16 @@ where
     }
     let certainty = lease.view.borrow().certainty(now);
     Known { lease: Rc::clone(lease), head: head(visit), certainty, check: PurgeCheck::Lease }
+}
+
+/// While this number is the same, every origin stands as it did, by what the isolate knows.
+pub(super) fn origins_changed(lease: &Lease, now: Timestamp) -> u64 {
+    lease.view.borrow().origins_changed(now)
+}
+
+/// How an origin of a pool stands, by what the isolate knows.
+pub(super) fn origin_standing(lease: &Lease, pool: &str, url: &str, now: Timestamp) -> OriginStanding {
+    lease.view.borrow().origin_standing(pool, url, now)
 }
 
 /// The head of the log, as far as anybody has asked for it.

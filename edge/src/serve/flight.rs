@@ -16,11 +16,11 @@ use super::ours::Cause;
 use super::site::Site;
 use super::stock::{Content, Stock};
 use super::stores::Stores;
+use super::upstream::{Attempt, Errand, Upstream};
 use crate::cache::Content as Carried;
 use crate::cache::{Arrival, Asked, Fetch, Kept, Key, Piece, Settled, Splice, Stored, settle, share};
 use crate::config::CachePolicy;
-use crate::origin;
-use crate::platform::{FetchError, Inbound, Outbound, Platform, Recording, Relay, Relayed, Signal};
+use crate::platform::{Inbound, Outbound, Platform, Recording, Relay, Relayed, Signal};
 use crate::release::verify::hexadecimal_sha256;
 use crate::telemetry::{Metric, SHIELD_UNREACHABLE};
 use crate::time::Timestamp;
@@ -52,6 +52,8 @@ pub(super) struct Flight<P: Platform> {
     outdated: Cell<bool>,
     /// The shield could not be asked.
     past_shield: Cell<bool>,
+    /// Which origin was asked last.
+    pub(super) attempt: Cell<Option<Attempt>>,
 }
 
 /// A request, as far as the cache asks about it.
@@ -177,7 +179,7 @@ pub(super) struct Crew<P: Platform> {
     pub(super) query: Option<String>,
     /// The request as it would leave without any stored response.
     pub(super) outbound: Outbound<P::Body>,
-    pub(super) origin_url: String,
+    pub(super) errand: Errand<P>,
     pub(super) sequence: u64,
     /// For the log.
     pub(super) request_id: String,
@@ -213,6 +215,7 @@ impl<P: Platform + 'static> Crew<P> {
             is_alone: self.is_alone,
             outdated: Cell::default(),
             past_shield: Cell::default(),
+            attempt: Cell::default(),
         });
         self.isolate.flights.borrow_mut().begin(&self.name, &flight);
         let platform = Rc::clone(&self.platform);
@@ -246,6 +249,11 @@ impl<P: Platform + 'static> Crew<P> {
         mut fetch: Fetch,
         mut stock: Option<(String, Rc<Stock<P>>)>,
     ) -> (Landing<P>, Option<Arriving<P>>) {
+        // Who has something else to answer with does not wait for those of whom nobody expects an answer.
+        let is_down = |(_, upstream): (&_, Rc<Upstream<P>>)| upstream.state.borrow().is_down(self.platform.now());
+        if fetch.fallback.is_some() && stock.is_some() && self.errand.upstream().is_some_and(is_down) {
+            return (failed(None, Cause::Unreachable), None);
+        }
         let question = &flight.leader;
         let mut is_shielded = self.is_shielded;
         // Once as planned, once more where another isolate's answer is not for this one, and once more where what came fits
@@ -319,7 +327,7 @@ impl<P: Platform + 'static> Crew<P> {
                 Settled::Senseless => break,
             }
         }
-        self.log(&format!("{} answered something that was not asked", self.origin_url));
+        self.log(&format!("the pool `{}` answered something that was not asked", self.errand.pool));
         (failed(None, Cause::Unreachable), None)
     }
 
@@ -327,11 +335,20 @@ impl<P: Platform + 'static> Crew<P> {
     async fn send(&self, flight: &Flight<P>, fetch: &Fetch, is_shielded: bool) -> Result<Option<Came<P>>, Cause> {
         let requested_at = self.platform.now();
         let outbound = self.outbound(fetch);
-        let relayed = if is_shielded { self.relay(flight, outbound).await } else { self.fetch(outbound).await };
+        let relay = is_shielded.then(|| self.relay(flight, &outbound));
+        let heard = self.errand.run(&outbound, relay.as_ref()).await;
         let received_at = self.platform.now();
         let took = received_at.since(requested_at);
         let count = |status| self.isolate.counters.borrow_mut().asked(&self.route, status, took);
-        let came = match relayed {
+        flight.attempt.set(match &heard {
+            Ok(heard) => Some(heard.attempt),
+            Err(unheard) => unheard.attempt,
+        });
+        if heard.as_ref().is_ok_and(|heard| heard.is_past_shield) {
+            self.isolate.counters.borrow_mut().add(&self.route, Metric::Degraded, SHIELD_UNREACHABLE, 1);
+            flight.past_shield.set(true);
+        }
+        Ok(Some(match heard.map(|heard| heard.relayed) {
             Ok(Relayed::Missed) => return Ok(None),
             Ok(Relayed::Own(inbound)) => {
                 count(Some(inbound.status.as_u16()));
@@ -344,61 +361,31 @@ impl<P: Platform + 'static> Crew<P> {
                 received_at: received_at.minus(came_ago),
                 sequence,
             },
-            Err(error) => {
+            Err(unheard) => {
                 count(None);
-                self.log(&format!("{}: {error}", self.origin_url));
-                return Err(if matches!(error, FetchError::Timeout(_)) { Cause::Timeout } else { Cause::Unreachable });
+                return Err(unheard.cause);
             }
-        };
-        let Inbound { status, headers, body } = came.inbound;
-        if !origin::answer::is_final(status) {
-            self.log(&format!("{} answered {status}, which is no answer", self.origin_url));
-            return Err(Cause::Unreachable);
-        }
-        let inbound = Inbound { status, headers: origin::answer::received(headers, &self.origin_url), body };
-        Ok(Some(Came { inbound, ..came }))
+        }))
     }
 
-    async fn fetch(&self, outbound: Outbound<P::Body>) -> Result<Relayed<P::Body>, FetchError> {
-        self.platform.fetch(outbound).await.map(Relayed::Own)
-    }
-
-    /// By way of the shield; past it where that cannot be reached.
-    async fn relay(&self, flight: &Flight<P>, outbound: Outbound<P::Body>) -> Result<Relayed<P::Body>, FetchError> {
+    /// By way of the shield.
+    fn relay(&self, flight: &Flight<P>, outbound: &Outbound<P::Body>) -> Relay {
         let stores = self.stores();
         let key = stores.place(self.key.text());
         let field = |name| outbound.headers.get(name).map_or(&b""[..], HeaderValue::as_bytes);
         let mut text = Vec::new();
         let conditions = [IF_NONE_MATCH, IF_MODIFIED_SINCE, RANGE, IF_RANGE].map(field);
-        for part in [self.name.as_bytes(), outbound.method.as_str().as_bytes(), self.origin_url.as_bytes()]
-            .into_iter()
-            .chain(conditions)
-        {
+        let [name, method, pool] = [&self.name, outbound.method.as_str(), &self.errand.pool].map(str::as_bytes);
+        for part in [name, method, pool].into_iter().chain(conditions) {
             text.extend_from_slice(part);
             text.push(b'\n');
         }
-        let relay = Relay {
+        Relay {
             shard: shard(&key).to_owned(),
             question: hexadecimal_sha256(&text),
             key,
             asked: flight.leader.headers.clone(),
             sequence: self.sequence,
-        };
-        let past = Outbound {
-            method: outbound.method.clone(),
-            url: outbound.url.clone(),
-            headers: outbound.headers.clone(),
-            body: outbound.body.clone(),
-            ..outbound
-        };
-        match self.platform.relay(&relay, outbound).await {
-            Ok(relayed) => relayed,
-            Err(error) => {
-                self.log(&format!("the shield could not be asked: {error}"));
-                self.isolate.counters.borrow_mut().add(&self.route, Metric::Degraded, SHIELD_UNREACHABLE, 1);
-                flight.past_shield.set(true);
-                self.fetch(past).await
-            }
         }
     }
 
@@ -507,7 +494,7 @@ impl<P: Platform + 'static> Crew<P> {
     }
 
     fn outbound(&self, fetch: &Fetch) -> Outbound<P::Body> {
-        let Outbound { method, url, headers, body, answer_within, idle, total } = &self.outbound;
+        let Outbound { method, url, headers, body, answer_within, idle, total, hold } = &self.outbound;
         let mut headers = headers.clone();
         fetch.apply(&mut headers);
         Outbound {
@@ -518,6 +505,7 @@ impl<P: Platform + 'static> Crew<P> {
             answer_within: *answer_within,
             idle: *idle,
             total: *total,
+            hold: *hold,
         }
     }
 

@@ -14,7 +14,7 @@ use super::ours;
 use super::site::Site;
 use super::visit::Visit;
 use crate::answer::{Answer, Body};
-use crate::config::{Algorithm, Guards, LimitPolicy, Part, Precision, Route, Settings, WhenUnreachable};
+use crate::config::{Algorithm, Guards, LimitPolicy, Part, Pool, Precision, Route, Settings, WhenUnreachable};
 use crate::guard::client;
 use crate::limit::counter::Quota;
 use crate::limit::fields::{self, Told};
@@ -101,6 +101,7 @@ impl<P: Platform> Drop for Turn<P> {
 pub(super) struct Bound<'request> {
     pub(super) site: &'request Rc<Site>,
     pub(super) route: &'request Route,
+    pub(super) pool: &'request Pool,
     pub(super) sent: &'request HeaderMap,
 }
 
@@ -394,7 +395,7 @@ where
         return;
     }
     if matches!(answer.body, Body::Upgrade(_)) {
-        let total = bound.site.settings.pools.get(&bound.route.pool).and_then(|pool| pool.timeout.total_ms);
+        let total = bound.pool.timeout.total_ms;
         let (platform, longest) = (Rc::clone(visit.platform), total.map_or(SWITCHED, Duration::from_millis));
         visit.platform.defer(async move {
             // Nobody fires it: it is waited for in vain.

@@ -36,6 +36,10 @@ pub(super) enum Cause {
     Unreachable,
     /// The origin took too long.
     Timeout,
+    /// All origins have as much under way as they may.
+    Busy,
+    /// An operator took all origins out.
+    Drained,
     /// The client wants nothing but what is stored, and that will not do.
     OnlyIfCached,
     /// The request's body broke off.
@@ -52,6 +56,7 @@ impl Cause {
             Cause::Unsatisfiable => StatusCode::RANGE_NOT_SATISFIABLE,
             Cause::Unreachable => StatusCode::BAD_GATEWAY,
             Cause::Timeout | Cause::OnlyIfCached => StatusCode::GATEWAY_TIMEOUT,
+            Cause::Busy | Cause::Drained => StatusCode::SERVICE_UNAVAILABLE,
             Cause::BadBody => StatusCode::BAD_REQUEST,
         }
     }
@@ -69,6 +74,8 @@ impl Cause {
             Cause::NoPool => "no-pool",
             Cause::Unreachable => "origin-unreachable",
             Cause::Timeout => "origin-timeout",
+            Cause::Busy => "origin-busy",
+            Cause::Drained => "origin-drained",
             Cause::OnlyIfCached => "only-if-cached",
             Cause::BadBody => "body-broke-off",
         }
@@ -85,6 +92,8 @@ impl Cause {
             Cause::NoPool => "The route names a pool that the settings lack.",
             Cause::Unreachable => "The server behind this address could not be reached.",
             Cause::Timeout => "The server behind this address did not answer in time.",
+            Cause::Busy => "The servers behind this address have too much to do.",
+            Cause::Drained => "The servers behind this address are out of service.",
             Cause::OnlyIfCached => "Nothing stored will do, and `only-if-cached` wants nothing else.",
             Cause::BadBody => "The body of the request broke off.",
         }

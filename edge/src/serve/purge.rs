@@ -23,7 +23,6 @@ use crate::control::zone;
 use crate::guard::secret::Scope;
 use crate::guard::target::Target;
 use crate::platform::{Platform, Request};
-use crate::route;
 
 /// How long whoever purges waits for the log.
 const WITHIN: Duration = Duration::from_secs(10);
@@ -172,8 +171,8 @@ where
 
 /// A query as the URL of what is stored for that path has it: by the policy of the path's route.
 fn spell_query(site: &Site, target: &Target<'_>, path: &str, query: &str) -> Option<String> {
-    let route = route::choose(&site.settings.routes, path);
-    let policy = route.and_then(|route| site.settings.caches.get(route.cache.as_deref()?));
+    // Whatever else they ask for: those of one path that keep anything are mostly one.
+    let policy = site.routes.of_path(path).find_map(|route| site.settings.caches.get(route.cache.as_deref()?));
     let headers = HeaderMap::new();
     let asked = Asked {
         method: &Method::GET,

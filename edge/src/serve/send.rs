@@ -76,11 +76,12 @@ where
     }
 }
 
-/// Answers 404 with a page of the release.
+/// Answers an error with a page of the release.
 pub(super) async fn error_page<P, R>(
     visit: &Visit<'_, P, R>,
     site: &Site,
     target: &Target<'_>,
+    status: StatusCode,
     page: &File,
 ) -> Answer<P::Body>
 where
@@ -93,7 +94,7 @@ where
     let form = &page.forms[negotiate::choose(codings, &page.offers).unwrap_or(0)];
     let mut headers = head::of_error_page(page, form);
     site.rules.apply_to_error(&target.path, &mut headers);
-    with_body(visit, StatusCode::NOT_FOUND, None, headers, form, Body::Whole).await
+    with_body(visit, status, None, headers, form, Body::Whole).await
 }
 
 /// The head that answers with this form at this URL share.

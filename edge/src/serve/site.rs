@@ -15,7 +15,7 @@ use crate::release::table::Release;
 use crate::release::verify::{self, Fault};
 use crate::rewrite::HeaderRules;
 use crate::route::redirect::Redirects;
-use crate::route::spelled;
+use crate::route::{Routes, spelled};
 use crate::time::Timestamp;
 
 /// How old a watched site gets before it is looked at again.
@@ -26,7 +26,9 @@ const EARLIER_LIMIT: usize = 32;
 /// What a request is answered from.
 #[derive(Debug)]
 pub(super) struct Site {
+    /// But for its routes.
     pub(super) settings: Settings,
+    pub(super) routes: Routes,
     pub(super) client_address: ClientAddress,
     pub(super) release: Release,
     /// For answers of the release: the source's rules, then those of the settings.
@@ -65,6 +67,11 @@ impl Site {
     /// The page that answers navigations to unknown paths.
     pub(super) fn fallback(&self) -> Option<&File> {
         self.settings.document.fallback.as_deref().and_then(|path| self.release.document(path))
+    }
+
+    /// The page that answers navigations for which a pool has no answer, or a failure.
+    pub(super) fn error_page(&self) -> Option<&File> {
+        self.settings.document.error.as_deref().and_then(|path| self.release.document(path))
     }
 
     /// The policy of limits of that name.
@@ -152,9 +159,6 @@ async fn load<P: Platform>(
     let manifest = read(platform, &manifest_path(&current.id)).await?;
     let manifest = verify::manifest(&manifest, &current)?;
     let earlier = releases.releases.iter().filter(|retained| !is_current(retained)).take(EARLIER_LIMIT);
-    for route in &mut settings.routes {
-        route.path = spelled(&route.path);
-    }
     Ok(Rc::new(Site {
         release: Release::current(&current.id, &manifest),
         rules: HeaderRules::new(manifest.headers.iter().chain(&settings.headers), &spelled),
@@ -162,6 +166,7 @@ async fn load<P: Platform>(
         redirects: Redirects::new(settings.redirects.iter().chain(&manifest.redirects)),
         earlier: earlier.map(|retained| Earlier { retained: retained.clone(), release: RefCell::default() }).collect(),
         limits: limited::ready(&settings),
+        routes: Routes::new(std::mem::take(&mut settings.routes)),
         number,
         read_from: list.sha256,
         watched: platform.variable("RIMWARD_WATCH").map(|_| Cell::new(now)),

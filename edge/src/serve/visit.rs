@@ -1,6 +1,6 @@
 //! One request on its way: what it is called, what took how long.
 
-use std::cell::{OnceCell, RefCell};
+use std::cell::{Cell, OnceCell, RefCell};
 use std::fmt::Write as _;
 use std::rc::Rc;
 
@@ -9,6 +9,7 @@ use http::{HeaderMap, HeaderValue, Method};
 
 use super::Isolate;
 use super::limited::Limited;
+use super::upstream::Attempt;
 use crate::answer::{Answer, Body, PreparedHead};
 use crate::cache::Status;
 use crate::config::{ClientAddress, Route};
@@ -30,6 +31,8 @@ pub(super) struct Visit<'world, P: Platform, R> {
     pub(super) started: Timestamp,
     /// What limits said of it.
     pub(super) limited: RefCell<Limited<P>>,
+    /// Which origin was asked for it last.
+    pub(super) attempt: Cell<Option<Attempt>>,
     id: OnceCell<String>,
     phases: RefCell<Vec<(&'static str, Timestamp, Timestamp)>>,
 }
@@ -41,7 +44,7 @@ where
 {
     pub(super) fn begin(platform: &'world Rc<P>, isolate: &'world Rc<Isolate<P>>, request: &'world R) -> Self {
         let (started, limited, phases) = (platform.now(), RefCell::default(), RefCell::default());
-        Visit { platform, isolate, request, started, limited, id: OnceCell::new(), phases }
+        Visit { platform, isolate, request, started, limited, attempt: Cell::new(None), id: OnceCell::new(), phases }
     }
 
     /// Takes the platform's id where the settings say whose platform it is.
@@ -123,6 +126,9 @@ where
         for (phase, began, ended) in phases.iter() {
             write!(text, ", {phase};dur={}", ended.since(*began).as_millis())
                 .expect("a string takes whatever is written");
+            if let Some(attempt) = self.attempt.get().filter(|_| *phase == "origin") {
+                write!(text, ";desc=\"{attempt}\"").expect("a string takes whatever is written");
+            }
         }
         Some(HeaderValue::from_str(&text).expect("made of visible ASCII here"))
     }

@@ -39,6 +39,8 @@ extern "C" {
     pub(super) fn late(this: &Reply) -> Option<bool>;
     #[wasm_bindgen(method, getter)]
     pub(super) fn error(this: &Reply) -> Option<String>;
+    #[wasm_bindgen(method, getter)]
+    pub(super) fn cut(this: &Reply) -> Option<bool>;
 
     #[wasm_bindgen(js_namespace = shim)]
     pub(super) fn header(call: &Call, name: usize) -> Option<String>;
@@ -52,6 +54,8 @@ extern "C" {
     pub(super) fn peer(call: &Call) -> Option<String>;
     #[wasm_bindgen(js_namespace = shim)]
     pub(super) fn country(call: &Call) -> Option<String>;
+    #[wasm_bindgen(js_namespace = shim)]
+    pub(super) fn coordinate(call: &Call, name: &str) -> Option<i16>;
     #[wasm_bindgen(js_namespace = shim, js_name = takeBody)]
     pub(super) fn take_body(call: &Call) -> JsValue;
 
@@ -65,6 +69,7 @@ extern "C" {
     pub(super) fn asset(call: &Call, path: &str) -> Option<Promise>;
     #[wasm_bindgen(js_namespace = shim)]
     pub(super) fn read(call: &Call, path: &str) -> Option<Promise>;
+    #[allow(clippy::too_many_arguments, reason = "each crosses as it is")]
     #[wasm_bindgen(js_namespace = shim)]
     pub(super) fn send(
         method: &str,
@@ -74,7 +79,11 @@ extern "C" {
         answer_ms: f64,
         idle_ms: Option<f64>,
         total_ms: Option<f64>,
+        hold: f64,
+        watch: u32,
     ) -> Promise;
+    #[wasm_bindgen(js_namespace = shim)]
+    pub(super) fn discard(body: &JsValue);
     #[wasm_bindgen(method, getter)]
     pub(super) fn broken(this: &Reply) -> Option<String>;
     #[wasm_bindgen(method, getter)]
@@ -119,6 +128,8 @@ extern "C" {
 
     #[wasm_bindgen(js_namespace = shim, js_name = askLimits)]
     pub(super) fn ask_limits(call: &Call, object: &str, what: &str, text: &str, within_ms: f64) -> Option<Promise>;
+    #[wasm_bindgen(js_namespace = shim, js_name = askHealth)]
+    pub(super) fn ask_health(call: &Call, list: &str, within_ms: f64) -> Option<Promise>;
     #[wasm_bindgen(js_namespace = shim)]
     pub(super) fn watched(body: &JsValue, length: Option<f64>, over: &Beacon) -> JsValue;
 

@@ -6,6 +6,8 @@
 #[cfg(target_arch = "wasm32")]
 mod bindings;
 #[cfg(target_arch = "wasm32")]
+mod health;
+#[cfg(target_arch = "wasm32")]
 mod ledger;
 #[cfg(target_arch = "wasm32")]
 mod limits;
@@ -17,6 +19,8 @@ mod request;
 mod respond;
 #[cfg(target_arch = "wasm32")]
 mod task;
+#[cfg(target_arch = "wasm32")]
+mod watch;
 #[cfg(target_arch = "wasm32")]
 mod world;
 
@@ -30,7 +34,8 @@ mod entry {
     use super::bindings::{self, Call};
     use super::request::ShellRequest;
     use super::world::World;
-    use super::{respond, task};
+    use super::{respond, task, watch};
+    use crate::platform::End;
     use crate::serve::{Isolate, serve};
 
     thread_local! {
@@ -66,6 +71,17 @@ mod entry {
     #[wasm_bindgen]
     pub fn resume(task: u32) -> JsValue {
         task::resume(task)
+    }
+
+    /// Tells how the body of an origin's answer ended: 0 whole, 1 broken off, 2 that nobody wanted the rest.
+    #[wasm_bindgen]
+    pub fn ended(watch: u32, end: u8) {
+        let end = match end {
+            0 => End::Whole,
+            1 => End::Broke,
+            _ => End::Left,
+        };
+        watch::ended(watch, end);
     }
 
     /// Lets go of a task for which nobody waits any more.

@@ -45,7 +45,7 @@ pub(super) async fn answer(world: &Rc<World>, request: &ShellRequest) -> Option<
             let (outbound, after) = (outbound(request), Rc::clone(world));
             world.defer(async move {
                 pause().await;
-                let _ = after.fetch(outbound).await;
+                let _ = after.fetch(outbound, None).await;
             });
             Answer::text(StatusCode::ACCEPTED, "later")
         }
@@ -102,7 +102,7 @@ async fn slice(world: &World, request: &ShellRequest, path: &str) -> Answer<JsVa
 }
 
 async fn fetch(world: &World, request: &ShellRequest) -> Answer<JsValue> {
-    match world.fetch(outbound(request)).await {
+    match world.fetch(outbound(request), None).await {
         Ok(inbound) => Answer {
             status: inbound.status,
             prepared: None,
@@ -120,7 +120,7 @@ async fn fetch(world: &World, request: &ShellRequest) -> Answer<JsValue> {
 fn outbound(request: &ShellRequest) -> Outbound<JsValue> {
     let millis = |name| request.header(name).and_then(|value| value.parse().ok()).map(Duration::from_millis);
     let mut headers = request.headers();
-    for name in ["host", "x-url", "x-answer", "x-idle", "x-total"] {
+    for name in ["host", "x-url", "x-answer", "x-idle", "x-total", "x-hold"] {
         headers.remove(name);
     }
     Outbound {
@@ -131,6 +131,7 @@ fn outbound(request: &ShellRequest) -> Outbound<JsValue> {
         answer_within: millis("x-answer").unwrap_or(Duration::from_secs(10)),
         idle: millis("x-idle"),
         total: millis("x-total"),
+        hold: request.header("x-hold").and_then(|value| value.parse().ok()).unwrap_or_default(),
     }
 }
 

@@ -60,6 +60,10 @@ impl Request for ShellRequest {
         bindings::country(&self.call)
     }
 
+    fn coordinates(&self) -> Option<(i16, i16)> {
+        Some((bindings::coordinate(&self.call, "latitude")?, bindings::coordinate(&self.call, "longitude")?))
+    }
+
     fn peer_address(&self) -> Option<String> {
         let peer = bindings::peer(&self.call)?;
         let without_port = peer.parse::<SocketAddr>().map(|socket| socket.ip().to_string());

@@ -12,10 +12,11 @@ use wasm_bindgen_futures::JsFuture;
 use super::bindings::{self, Beacon, Call, FileReply, KeptReply, Recorder, Reply};
 use super::request::{pack, unpack};
 use super::task;
+use super::watch::Watching;
 use crate::memory::Memory;
 use crate::platform::{
     AssetError, FetchError, Inbound, Kept, LimitAsk, LogError, Outbound, Platform, Relay, Relayed, Store, StoreError,
-    WholeFile,
+    Watch, WholeFile,
 };
 use crate::time::Timestamp;
 
@@ -127,13 +128,23 @@ impl Platform for World {
         }))
     }
 
-    async fn fetch(&self, outbound: Outbound<JsValue>) -> Result<Inbound<JsValue>, FetchError> {
-        let Outbound { method, url, headers, body, answer_within, idle, total } = outbound;
+    async fn fetch(&self, outbound: Outbound<JsValue>, watch: Option<Watch>) -> Result<Inbound<JsValue>, FetchError> {
+        let Outbound { method, url, headers, body, answer_within, idle, total, hold } = outbound;
         let body = body.unwrap_or(JsValue::UNDEFINED);
         let limits = (millis(answer_within), idle.map(millis), total.map(millis));
-        let reply = bindings::send(method.as_str(), &url, &pack(&headers), &body, limits.0, limits.1, limits.2);
+        let watching = Watching::new(watch);
+        let (method, fields, number) = (method.as_str(), pack(&headers), watching.number());
+        let reply = bindings::send(method, &url, &fields, &body, limits.0, limits.1, limits.2, count(hold), number);
         let reply = JsFuture::from(reply).await.map_err(|error| FetchError::Unreachable(describe(&error)))?;
-        inbound(&reply.unchecked_into(), answer_within)
+        let inbound = inbound(&reply.unchecked_into(), answer_within);
+        if inbound.is_ok() {
+            watching.goes_on();
+        }
+        inbound
+    }
+
+    fn discard(&self, body: JsValue) {
+        bindings::discard(&body);
     }
 
     async fn relay(
@@ -142,7 +153,7 @@ impl Platform for World {
         outbound: Outbound<JsValue>,
     ) -> Result<Result<Relayed<JsValue>, FetchError>, StoreError> {
         let Relay { shard, key, question, asked, sequence } = relay;
-        let Outbound { method, url, headers, body, answer_within, idle, total } = outbound;
+        let Outbound { method, url, headers, body, answer_within, idle, total, hold: _ } = outbound;
         let body = body.unwrap_or(JsValue::UNDEFINED);
         let (asked, headers) = (pack(asked), pack(&headers));
         let (answer, idle, total) = (millis(answer_within), idle.map(millis), total.map(millis));
@@ -265,6 +276,12 @@ impl Platform for World {
         reply.as_string().ok_or_else(|| StoreError::Failed(format!("no answer within {within:?}")))
     }
 
+    async fn ask_health(&self, list: String, within: Duration) -> Result<(), StoreError> {
+        let asking = bindings::ask_health(&self.call, &list, millis(within)).ok_or(StoreError::Absent)?;
+        let reply = store_reply(asking).await?.as_string();
+        reply.map(drop).ok_or_else(|| StoreError::Failed(format!("no answer within {within:?}")))
+    }
+
     fn watched(&self, body: JsValue, length: Option<u64>, over: &Signal) -> JsValue {
         bindings::watched(&body, length.map(count), &over.0)
     }
@@ -287,6 +304,9 @@ async fn file(path: &str, reading: Option<Promise>) -> Result<Option<JsValue>, A
 fn inbound(reply: &Reply, answer_within: Duration) -> Result<Inbound<JsValue>, FetchError> {
     if reply.late() == Some(true) {
         return Err(FetchError::Timeout(answer_within));
+    }
+    if reply.cut() == Some(true) {
+        return Err(FetchError::Broken(reply.error().unwrap_or_default()));
     }
     let status = reply.status().and_then(|status| StatusCode::from_u16(status).ok());
     let Some(status) = status else {

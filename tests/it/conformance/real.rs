@@ -89,7 +89,8 @@ fn the_public_suite_passes_through_serve_but_for_exceptions_with_reasons() {
     let site = Site::new("/", None);
     let (_server, origin) = server(&folder, site.path());
     site.configure(&format!(
-        "[[pool]]\nname = \"suite\"\n[[pool.origin]]\nurl = \"{origin}\"\n\
+        "[[pool]]\nname = \"suite\"\nretry = {{ attempts = 0 }}\n\
+         breaker = {{ errors = 1, min_requests = 10000 }}\n[[pool.origin]]\nurl = \"{origin}\"\n\
          [[route]]\npath = \"/*\"\npool = \"suite\"\ncache = \"suite\"\n\
          [cache.suite]\nstale_if_error = \"1d\"\nset_cookie = \"keep\""
     ));

@@ -153,6 +153,10 @@ impl Request for Asking {
         None
     }
 
+    fn coordinates(&self) -> Option<(i16, i16)> {
+        None
+    }
+
     fn peer_address(&self) -> Option<String> {
         Some("203.0.113.9".to_owned())
     }

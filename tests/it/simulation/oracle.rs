@@ -18,10 +18,11 @@ pub(super) const SKEW: Millis = 1_000;
 const SEEN_WITHIN: Millis = 2_000;
 /// What a 304 says is kept before it is known to those who wait: two writes, each as slow as a store may be.
 const KEPT_WITHIN: Millis = 600;
-/// Whoever waits for others twice, for an origin then, and for the log and stores in between, has the head of an answer by now.
-const PATIENCE: Millis = 8_000;
+/// Whoever waits for others twice, each time for three tries at the origin, and for the log and stores in between, has the head of an answer
+/// by now.
+const PATIENCE: Millis = 15_000;
 /// Whoever purges waits for the log.
-const PATIENCE_WITH_THE_LOG: Millis = 11_000;
+const PATIENCE_WITH_THE_LOG: Millis = 18_000;
 /// What is to be kept of the answer to a POST is there before it is passed on: its body may take its time.
 const PATIENCE_WITH_A_BODY: Millis = 45_000;
 /// The platform goes on for so long with what a request leaves behind: nobody who comes later waits for that.

@@ -14,7 +14,7 @@ use rimward_edge::control::message::{Command, Reply};
 use rimward_edge::control::record::{Kind, Purge};
 use rimward_edge::platform::{
     AssetError, FetchError, Inbound, Kept, LimitAsk, LogError, Outbound, Platform, Recording, Relay, Relayed, Signal,
-    Store, StoreError, WholeFile,
+    Store, StoreError, Watch, WholeFile,
 };
 use rimward_edge::release::verify::hexadecimal_sha256;
 use rimward_edge::serve::Isolate;
@@ -129,7 +129,7 @@ impl World {
         let appended = match &command {
             Command::Append(append) => match &append.kind {
                 Kind::Purge(purge) => Some(purge.clone()),
-                Kind::Ban(_) | Kind::Later(_) => None,
+                Kind::Ban(_) | Kind::Origin(_) | Kind::Later(_) => None,
             },
             _ => None,
         };
@@ -377,7 +377,7 @@ impl Platform for Edge {
         Ok(bytes.map(|bytes| WholeFile { sha256: hexadecimal_sha256(&bytes), bytes }))
     }
 
-    async fn fetch(&self, outbound: Outbound<Stuff>) -> Result<Inbound<Stuff>, FetchError> {
+    async fn fetch(&self, outbound: Outbound<Stuff>, _: Option<Watch>) -> Result<Inbound<Stuff>, FetchError> {
         let World { clock, random, weather, origin, .. } = &*self.world;
         let (asked_at, within) = (clock.now(), millis(outbound.answer_within));
         let late = FetchError::Timeout(outbound.answer_within);
@@ -408,6 +408,8 @@ impl Platform for Edge {
         Ok(Inbound { status, headers: answer.headers, body })
     }
 
+    fn discard(&self, _: Stuff) {}
+
     async fn relay(&self, _: &Relay, _: Outbound<Stuff>) -> Result<Result<Relayed<Stuff>, FetchError>, StoreError> {
         Err(StoreError::Absent)
     }
@@ -417,6 +419,10 @@ impl Platform for Edge {
     }
 
     async fn ask_limits(&self, _: &str, _: LimitAsk, _: Duration) -> Result<String, StoreError> {
+        Err(StoreError::Absent)
+    }
+
+    async fn ask_health(&self, _: String, _: Duration) -> Result<(), StoreError> {
         Err(StoreError::Absent)
     }
 

@@ -11,8 +11,9 @@ use crate::config::Plan;
 use crate::diagnostic::{Diagnostic, Severity};
 use crate::pipeline::BuildError;
 use crate::publish::{FILES_FREE, FILES_PAID};
-use crate::settings::{self, AssetsFrom, Explained, ExplainedLimit, WRANGLER_FILE};
+use crate::settings::{self, AssetsFrom, Explained, ExplainedLimit, ExplainedPool, WRANGLER_FILE};
 use agree::{AgreeError, Builds};
+use cost::Checks;
 
 /// Largest file that the platform takes.
 const FILE_LIMIT: u64 = 25 * 1024 * 1024;
@@ -43,13 +44,17 @@ pub fn run(args: &CheckArgs) -> Ended {
         findings.extend(limits(builds, &plan));
         findings.extend(disagreement(builds, &plan));
     }
-    talk.findings(&findings);
     let chosen = plan.settings_file.chosen();
+    let checks = cost::checks(chosen);
+    findings.extend(too_many_checks(&checks));
+    talk.findings(&findings);
     let (kept, limited) = (settings::explain(chosen), settings::explain_limits(chosen));
+    let pools = settings::explain_pools(chosen);
     if args.json {
-        println!("{:#}", output(&plan, builds.as_ref(), (&kept, &limited), &findings));
+        println!("{:#}", output(&plan, builds.as_ref(), &Meaning { kept, limited, pools, checks }, &findings));
     } else {
         let texts = kept.iter().map(Explained::text).chain(limited.iter().map(ExplainedLimit::text));
+        let texts = texts.chain(pools.iter().map(ExplainedPool::text)).chain(cost::text(&checks));
         let explained = texts.map(|text| format!("\n{text}"));
         print!("{}", builds.iter().map(|builds| summary(&plan, builds)).chain(explained).collect::<String>());
     }
@@ -163,21 +168,40 @@ fn summary(plan: &Plan, builds: &Builds) -> String {
     lines.into_iter().map(|line| line + "\n").collect()
 }
 
+/// More checks of origins than the free plan has requests for: a site on it would lose its limits and purges, too.
+fn too_many_checks(checks: &[Checks]) -> Option<Diagnostic> {
+    let day: u64 = checks.iter().map(|checks| checks.alarms_a_day).sum();
+    let is_too_many = day > cost::FREE_REQUESTS_A_DAY;
+    let text = format!(
+        "checks of origins wake an object up to {day} times a day, more often than the free plan's {} requests",
+        cost::FREE_REQUESTS_A_DAY
+    );
+    is_too_many.then(|| {
+        Diagnostic::warning(settings::FILE_NAME, "platform-limit", text)
+            .hint("make `interval` of `[pool.health]` longer, for example \"30s\"")
+    })
+}
+
+/// What the settings mean.
+struct Meaning {
+    kept: Vec<Explained>,
+    limited: Vec<ExplainedLimit>,
+    pools: Vec<ExplainedPool>,
+    checks: Vec<Checks>,
+}
+
 /// What `--json` prints. Fields are only ever added.
-fn output(
-    plan: &Plan,
-    builds: Option<&Builds>,
-    (kept, limited): (&[Explained], &[ExplainedLimit]),
-    findings: &[Diagnostic],
-) -> Value {
+fn output(plan: &Plan, builds: Option<&Builds>, meaning: &Meaning, findings: &[Diagnostic]) -> Value {
     let visit = builds.and_then(|builds| cost::first_visit(&builds.manifest));
     json!({
         "findings": findings_json(findings),
         "builds": builds.map(|builds| json!({ "agree": builds.differing.is_empty(), "differing": builds.differing })),
         "files": builds.map(|builds| builds.built.report.output_files),
         "assets": match plan.settings.assets { AssetsFrom::Worker => "worker", AssetsFrom::Platform => "platform" },
-        "kept": kept,
-        "limited": limited,
+        "kept": meaning.kept,
+        "limited": meaning.limited,
+        "pools": meaning.pools,
+        "checks": meaning.checks,
         "first_visit": visit,
         "dollars_per_million_visits": visit.map(|visit| cost::cost(&visit)),
     })

@@ -45,7 +45,7 @@ pub(super) fn wrangler(project: &Project) -> String {
          compatibility_date = {COMPATIBILITY_DATE:?}\n\
          compatibility_flags = {COMPATIBILITY_FLAGS:?}\n\n\
          # With other values files under `_rimward/` would be public: `rimward build` and `check` refuse them.\n{}\n\n\
-         # What all locations must know, such as purges; requests to origins that many make at once; what is limited; counters.\n{}\n",
+         # What all locations must know, such as purges; requests to origins that many make at once; what is limited;\n         # checks of origins; counters.\n{}\n",
         project.name,
         worker::FOLDER,
         worker::ENTRY,

@@ -165,7 +165,7 @@ impl FromToml for Refusals {
 }
 
 /// Milliseconds between two bounds. `said` names these, as in "from 1 s to 30 days".
-fn between(text: &str, least: u64, most: u64, said: &str, hint: &str) -> Result<u64, Refusal> {
+pub(in crate::settings) fn between(text: &str, least: u64, most: u64, said: &str, hint: &str) -> Result<u64, Refusal> {
     let Period(period) = Period::parse(text)?;
     let millis = u64::try_from(period.as_millis()).unwrap_or(u64::MAX);
     if (least..=most).contains(&millis) {
@@ -283,8 +283,8 @@ impl FromText for PartName {
             return Ok(PartName(part.clone()));
         }
         match text.split_once(':') {
-            Some(("header", name)) => header(name),
-            Some(("cookie", name)) => cookie(name),
+            Some(("header", name)) => told_by_header(name).map(|name| PartName(Part::Header(name))),
+            Some(("cookie", name)) => told_by_cookie(name).map(|name| PartName(Part::Cookie(name))),
             _ => {
                 let words = PARTS.iter().map(|(word, _)| *word);
                 let hint = match (text, closest(text, words)) {
@@ -299,7 +299,8 @@ impl FromText for PartName {
     }
 }
 
-fn header(name: &str) -> Result<PartName, Refusal> {
+/// The name of a header that tells requests apart, in lower case.
+pub(in crate::settings) fn told_by_header(name: &str) -> Result<String, Refusal> {
     let FieldName(name) = FieldName::parse(name)
         .or_else(|_| refuse(format!("names no header: {name:?}"), "for example \"header:x-api-key\""))?;
     if name == "cookie" {
@@ -311,16 +312,17 @@ fn header(name: &str) -> Result<PartName, Refusal> {
             "write \"ip\": `client_address` of `[site]` says where the client's address is to be believed",
         );
     }
-    Ok(PartName(Part::Header(name)))
+    Ok(name)
 }
 
-fn cookie(name: &str) -> Result<PartName, Refusal> {
+/// The name of a cookie that tells requests apart.
+pub(in crate::settings) fn told_by_cookie(name: &str) -> Result<String, Refusal> {
     // RFC 6265 section 4.1.1: a cookie's name is a token.
     let token = |c: char| c.is_ascii_alphanumeric() || "!#$%&'*+-.^_`|~".contains(c);
     if name.is_empty() || !name.chars().all(token) {
         return refuse(format!("names no cookie: {name:?}"), "for example \"cookie:session\"");
     }
-    Ok(PartName(Part::Cookie(name.to_owned())))
+    Ok(name.to_owned())
 }
 
 #[cfg(test)]

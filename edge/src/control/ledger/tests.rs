@@ -2,6 +2,7 @@ use proptest::prelude::*;
 
 use super::super::ban::{BANS, Ban};
 use super::super::index::{Index, Subject, Verdict};
+use super::super::notice::{NOTICES, Notice, OriginStanding, State};
 use super::super::record::{Purge, Selector};
 use super::super::view::{Applied, View};
 use super::super::zone::{Items, Judgement, TRIES, ZoneCall};
@@ -540,4 +541,56 @@ fn bans_are_bounded_drive_no_purge_out_and_the_one_that_ends_first_goes_first() 
     view.learn(&news);
     assert_eq!((until(&view, BANS as u64 - 1), until(&view, 5000)), (None, Some(at(100_000))));
     assert_eq!(view.bans(at(0)).count(), BANS);
+}
+
+fn said(state: State, origin: u64, until: u64) -> Append {
+    let url = format!("http://{origin}");
+    let notice = Notice { pool: "api".to_owned(), url, state, since: at(0), until: at(until) };
+    Append { kind: Kind::Origin(notice), key: None, calls: Vec::new() }
+}
+
+fn standing(view: &View, origin: u64, now: u64) -> OriginStanding {
+    view.origin_standing("api", &format!("http://{origin}"), at(now))
+}
+
+#[test]
+fn the_last_word_on_an_origin_counts_and_is_kept_as_long_as_the_one_before_it() {
+    let mut log = Stored::default();
+    log.append(said(State::Sick, 1, 600_000), at(0));
+    log.append(said(State::Drained, 1, 900_000), at(1));
+    let mut view = View::default();
+    view.learn(&log.news(Sequence::NONE, at(1)));
+    assert_eq!(standing(&view, 1, 1), OriginStanding::Drained);
+    log.append(said(State::Undrained, 1, 0), at(10));
+    log.append(said(State::Well, 1, 0), at(20));
+    log.restart();
+    // Others come and go: whoever knew of the first must learn of its end for as long as it lasts.
+    log.append(said(State::Sick, 2, 700_000), at(599_000));
+    let news = log.news(view.head(), at(599_000));
+    assert_eq!(news.records.len(), 3, "one for each speaker of each origin");
+    view.learn(&news);
+    assert_eq!((standing(&view, 1, 30), standing(&view, 2, 600_000)), (OriginStanding::Well, OriginStanding::Sick));
+    log.append(said(State::Sick, 2, 1_300_000), at(900_000));
+    assert_eq!(log.news(Sequence::NONE, at(900_000)).records.len(), 1, "and afterwards nothing is left of it");
+}
+
+#[test]
+fn notices_are_bounded_apart_and_drive_neither_purges_nor_bans_out() {
+    let mut log = Stored::default();
+    log.append(tagged(&["a"]), at(0));
+    log.append(banned(1, 900_000, false), at(0));
+    let weight = log.ledger.weight;
+    for number in 0..NOTICES as u64 {
+        log.append(said(State::Drained, number, 800_000 - number), at(1));
+        assert_eq!(log.ledger.take_warning(), None);
+    }
+    log.append(said(State::Sick, 5000, 100_000), at(2));
+    assert!(log.ledger.take_warning().is_some_and(|line| line.contains("as many notices")));
+    let news = log.news(Sequence::NONE, at(2));
+    assert_eq!((news.records.len(), log.ledger.weight, knows(&news, "a")), (NOTICES + 2, weight, true));
+    assert_eq!(bans(&news), [1]);
+    let mut view = View::default();
+    view.learn(&news);
+    assert_eq!(standing(&view, NOTICES as u64 - 1, 3), OriginStanding::Well, "the one that ended first");
+    assert_eq!((standing(&view, 0, 3), standing(&view, 5000, 3)), (OriginStanding::Drained, OriginStanding::Sick));
 }

@@ -30,7 +30,7 @@ fn tried(places: &[usize]) -> Tried {
 
 fn lose(state: &mut PoolState, pool: &Pool, place: usize, now: Timestamp) {
     for _ in 0..3 {
-        state.record(pool, place, Outcome::Lost, now, 0, now);
+        state.record(place, Outcome::Lost, now, &pool.breaker, 0, now);
     }
 }
 
@@ -107,8 +107,8 @@ fn another_origin_comes_first_and_then_the_best_once_more() {
     let pool = pool(2);
     let mut state = PoolState::new(&pool);
     assert_eq!(state.select(&pool, &WISH, tried(&[1]), 7, at(0)), Selected::Origin(0));
-    state.record(&pool, 0, Outcome::Lost, at(0), 0, at(0));
-    state.record(&pool, 1, Outcome::Failed, at(0), 0, at(0));
+    state.record(0, Outcome::Lost, at(0), &pool.breaker, 0, at(0));
+    state.record(1, Outcome::Failed, at(0), &pool.breaker, 0, at(0));
     assert_eq!(state.select(&pool, &WISH, tried(&[0, 1]), 7, at(0)), Selected::Again(1));
 }
 
@@ -129,7 +129,7 @@ fn one_that_comes_back_begins_with_less_than_its_share() {
     let pool = pool(2);
     let mut state = PoolState::new(&pool);
     lose(&mut state, &pool, 0, at(0));
-    state.record(&pool, 0, Outcome::Good, at(2000), 0, at(2000));
+    state.record(0, Outcome::Good, at(2000), &pool.breaker, 0, at(2000));
     let share = |now: u64| {
         (0..1000)
             .filter(|number| {

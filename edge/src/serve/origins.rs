@@ -1,0 +1,205 @@
+//! Origins as operators see them (`/.rimward/origins`): which are sick, which are drained; and tells the object that checks
+//! them that somebody asks.
+
+use std::rc::Rc;
+use std::time::Duration;
+
+use http::header::ALLOW;
+use http::{HeaderValue, Method, StatusCode};
+use serde_json::{Value, json};
+
+use super::admission::turned_away;
+use super::control::{self, Known};
+use super::ours;
+use super::purge::{body, say, unreachable};
+use super::site::Site;
+use super::visit::Visit;
+use crate::answer::Answer;
+use crate::config::{Pool, PurgeCheck};
+use crate::control::message::{Append, Command, Reply};
+use crate::control::notice::{DRAINED_FOR, Notice, OriginStanding, State};
+use crate::control::record::Kind;
+use crate::guard::secret::Scope;
+use crate::health;
+use crate::platform::{Platform, Request, StoreError};
+use crate::time::Timestamp;
+
+/// How long an operator waits for the log.
+const WITHIN: Duration = Duration::from_secs(10);
+
+/// How long the object may take to be told, behind the answer.
+const TOLD_WITHIN: Duration = Duration::from_secs(5);
+
+/// Tells the object that checks origins, behind the answer and once a minute, that somebody asked for this pool.
+pub(super) fn keep_checked<P, R>(visit: &Visit<'_, P, R>, site: &Rc<Site>, pool: &Pool)
+where
+    P: Platform + 'static,
+    R: Request<Body = P::Body>,
+{
+    let now = visit.started;
+    if pool.health.is_none() || !health::is_time(visit.isolate.checks_asked_at.get(), now) {
+        return;
+    }
+    visit.isolate.checks_asked_at.set(Some(now));
+    let (platform, isolate, site) = (Rc::clone(visit.platform), Rc::clone(visit.isolate), Rc::clone(site));
+    visit.platform.defer(async move {
+        let list = health::list::write(site.settings.pools.iter());
+        match platform.ask_health(list, TOLD_WITHIN).await {
+            Ok(()) => {}
+            Err(StoreError::Absent) => {
+                if !isolate.checks_missed.replace(true) {
+                    platform.log("the Worker has no `HEALTH` binding: no origin is checked");
+                }
+            }
+            Err(error) => platform.log(&format!("checks of origins could not be asked for: {error}")),
+        }
+    });
+}
+
+/// Answers a request for `/.rimward/origins`.
+pub(super) async fn answer<P, R>(visit: &Visit<'_, P, R>, site: &Site) -> Answer<P::Body>
+where
+    P: Platform + 'static,
+    R: Request<Body = P::Body>,
+{
+    if let Some(refusal) = turned_away(visit, site, Scope::Operate) {
+        return refusal;
+    }
+    match *visit.request.method() {
+        Method::GET | Method::HEAD => list(visit, site).await,
+        Method::POST => change(visit, site).await,
+        _ => {
+            let methods = "GET, HEAD, POST";
+            let sentence = format!("Only {methods} here.");
+            let mut answer = ours::problem(visit, StatusCode::METHOD_NOT_ALLOWED, "method", &sentence);
+            answer.headers.insert(ALLOW, HeaderValue::from_static(methods));
+            answer
+        }
+    }
+}
+
+async fn list<P, R>(visit: &Visit<'_, P, R>, site: &Site) -> Answer<P::Body>
+where
+    P: Platform + 'static,
+    R: Request<Body = P::Body>,
+{
+    let known = control::current(visit, PurgeCheck::Strict).await;
+    let now = visit.platform.now();
+    let mut pools = Vec::new();
+    for (name, pool) in site.settings.pools.iter() {
+        let origins: Vec<Value> =
+            pool.origins.iter().map(|origin| origin_json(&known, name, &origin.url, now)).collect();
+        pools.push(json!({ "pool": name, "checked": pool.health.is_some(), "origins": origins }));
+    }
+    say("origins", &json!({ "pools": pools, "sure": !known.is_unsure() }))
+}
+
+fn origin_json(known: &Known, pool: &str, url: &str, now: Timestamp) -> Value {
+    let standing = known.origin_standing(pool, url, now).word();
+    let mut members = json!({ "url": url, "standing": standing });
+    if let Some(notice) = known.notice(pool, url, now) {
+        members["since_ms"] = notice.since.as_millis().into();
+        members["by"] = notice.state.by().into();
+    }
+    members
+}
+
+/// Drains an origin, or undrains it.
+async fn change<P, R>(visit: &Visit<'_, P, R>, site: &Site) -> Answer<P::Body>
+where
+    P: Platform + 'static,
+    R: Request<Body = P::Body>,
+{
+    let bytes = match body(visit).await {
+        Ok(bytes) => bytes,
+        Err(refusal) => return refusal,
+    };
+    let asked = match Asked::read(&bytes, site) {
+        Ok(asked) => asked,
+        Err(why) => return ours::problem(visit, StatusCode::BAD_REQUEST, "bad-origin", &format!("{why}.")),
+    };
+    let known = control::current(visit, PurgeCheck::Strict).await;
+    let now = visit.platform.now();
+    let Asked { name, pool, url, drains, force } = asked;
+    if drains && !force && is_last(&known, name, pool, url, now) {
+        let sentence = format!(
+            "{url} is the last origin of the pool `{name}` that is not drained; `force` drains it all the same."
+        );
+        return ours::problem(visit, StatusCode::CONFLICT, "last-origin", &sentence);
+    }
+    let (state, until) =
+        if drains { (State::Drained, now.plus(DRAINED_FOR)) } else { (State::Undrained, Timestamp::default()) };
+    let notice = Notice { pool: name.to_owned(), url: url.to_owned(), state, since: now, until };
+    let command = Command::Append(Append { kind: Kind::Origin(notice), key: None, calls: Vec::new() });
+    match visit.timed("log", control::ask(visit.platform.as_ref(), &command, WITHIN)).await {
+        Ok(Reply::Appended(appended)) => {
+            control::expire(&visit.isolate.lease, appended.sequence);
+            visit.log(&format!("pool `{name}`: {url} is {}", state.word()));
+            let settles_in = u64::try_from(appended.settles_in.as_millis()).unwrap_or(u64::MAX);
+            let members = json!({
+                "pool": name,
+                "origin": url,
+                "state": state.word(),
+                "sequence": appended.sequence,
+                "settles_in_ms": settles_in,
+            });
+            say("origins", &members)
+        }
+        Ok(_) => unreachable(visit, "Nothing was changed", &"the control log answered something else"),
+        Err(error) => unreachable(visit, "Nothing was changed", &error),
+    }
+}
+
+/// Whether without this origin all of the pool would be drained, and are not yet.
+fn is_last(known: &Known, name: &str, pool: &Pool, url: &str, now: Timestamp) -> bool {
+    let is_drained = |url: &str| known.origin_standing(name, url, now) == OriginStanding::Drained;
+    !is_drained(url) && pool.origins.iter().all(|origin| origin.url == url || is_drained(&origin.url))
+}
+
+/// What an operator asks for.
+struct Asked<'a> {
+    name: &'a str,
+    pool: &'a Pool,
+    /// The origin's, as the settings have it.
+    url: &'a str,
+    drains: bool,
+    /// Also where it is the last one.
+    force: bool,
+}
+
+impl<'a> Asked<'a> {
+    /// Else a sentence that says what is wrong.
+    fn read(bytes: &[u8], site: &'a Site) -> Result<Asked<'a>, String> {
+        let body: Value = serde_json::from_slice(bytes).map_err(|error| format!("the body is no JSON: {error}"))?;
+        let count = body.as_object().map_or(0, serde_json::Map::len);
+        let (drains, members) = match (&body["drain"], &body["undrain"]) {
+            (Value::Object(members), Value::Null) if count == 1 => (true, members),
+            (Value::Null, Value::Object(members)) if count == 1 => (false, members),
+            _ => return Err("the body is an object of one member: `drain` or `undrain`, an object".to_owned()),
+        };
+        let text = |name: &str| members.get(name).and_then(Value::as_str);
+        let (Some(name), Some(url)) = (text("pool"), text("origin")) else {
+            return Err(
+                "`pool` is to be the name of a `[[pool]]`, and `origin` the URL of one of its origins".to_owned()
+            );
+        };
+        let force = match members.get("force") {
+            None => Some(false),
+            Some(force) => force.as_bool().filter(|_| drains),
+        };
+        let force = force.filter(|_| members.keys().all(|name| ["pool", "origin", "force"].contains(&name.as_str())));
+        let force = force.ok_or("beside `pool` and `origin` there is only `force` of `drain`: true or false")?;
+        let (name, pool) = site
+            .settings
+            .pools
+            .iter()
+            .find(|(known, _)| *known == name)
+            .ok_or_else(|| format!("there is no pool `{name}`"))?;
+        let origin = pool.origins.iter().find(|origin| origin.url == url.trim_end_matches('/'));
+        let origin = origin.ok_or_else(|| {
+            let known: Vec<&str> = pool.origins.iter().map(|origin| origin.url.as_str()).collect();
+            format!("{url} is no origin of the pool `{name}`: it has {}", known.join(", "))
+        })?;
+        Ok(Asked { name, pool, url: &origin.url, drains, force })
+    }
+}
