@@ -91,6 +91,7 @@ fn main() -> Result<(), String> {
         requested_at: NOW,
         received_at: later,
         sequence: 0,
+        log: 0,
     };
     let whole = Fetch::whole(Why::UriMiss);
     let json = stored.to_json();
@@ -139,7 +140,7 @@ fn asked(headers: &HeaderMap) -> Asked<'_> {
 
 fn admitted(asked: &Asked<'_>, policy: &CachePolicy, key: &Key, answer: &HeaderMap) -> Result<Stored, String> {
     let status = http::StatusCode::OK;
-    let arrival = Arrival { status, headers: answer, requested_at: NOW, received_at: NOW, sequence: 0 };
+    let arrival = Arrival { status, headers: answer, requested_at: NOW, received_at: NOW, sequence: 0, log: 0 };
     match settle(asked, policy, key, &Fetch::whole(Why::UriMiss), None, &arrival) {
         Settled::Store(stored) => Ok(*stored),
         other => Err(format!("the answer is not kept: {other:?}")),

@@ -11,6 +11,9 @@ const ZONE_ANSWER_BYTES = 64 * 1024;
 // Calls in one go: an alarm's time is bounded by the platform.
 const CALLS_AT_ONCE = 20;
 
+// A log that begins waits so long for what the key-value store has of one before.
+const COPY_ANSWERS_WITHIN = 3_000;
+
 // It is written whenever something changes: it need only outlive the pauses between.
 const COPY_SECONDS = 365 * 24 * 60 * 60;
 
@@ -36,12 +39,17 @@ export class ControlLog extends DurableObject {
   #instance;
   // When the platform will wake the object; `null`: never.
   #wakesAt;
+  // What the key-value store has of a log before, where no rows are stored of this one.
+  #before;
 
   constructor(ctx, env) {
     super(ctx, env);
     const rows = "CREATE TABLE IF NOT EXISTS rows (kind TEXT, id INTEGER, text TEXT, PRIMARY KEY (kind, id)) WITHOUT ROWID";
     ctx.storage.sql.exec(rows);
-    ctx.blockConcurrencyWhile(async () => (this.#wakesAt = await ctx.storage.getAlarm()));
+    ctx.blockConcurrencyWhile(async () => {
+      this.#wakesAt = await ctx.storage.getAlarm();
+      if (ctx.storage.sql.exec("SELECT 1 FROM rows LIMIT 1").toArray().length === 0) this.#before = await this.#lastCopy();
+    });
   }
 
   async ask(command) {
@@ -90,7 +98,7 @@ export class ControlLog extends DurableObject {
     if (this.#ledger === undefined || this.#instance.poisoned) {
       const rows = this.ctx.storage.sql.exec("SELECT kind, id, text FROM rows ORDER BY kind, id").raw().toArray();
       this.#instance = usable();
-      this.#ledger = this.#instance.ledger(JSON.stringify(rows));
+      this.#ledger = this.#instance.ledger(JSON.stringify(rows), rows.length === 0 ? this.#before : undefined);
     }
     return this.#ledger;
   }
@@ -114,13 +122,32 @@ export class ControlLog extends DurableObject {
     if (news === undefined) return;
     let { head } = JSON.parse(news);
     try {
-      const key = `control/${this.ctx.id}`;
-      if (this.env.KV !== undefined) await persist(this, key, "news", encoder.encode(news), COPY_SECONDS);
+      if (this.env.KV !== undefined) await persist(this, this.#copyKey(), "news", encoder.encode(news), COPY_SECONDS);
     } catch (error) {
       console.error(`rimward: the control log could not be copied: ${error?.message ?? error}`);
       head = undefined;
     }
     this.#step((ledger) => ledger.copied(head, Date.now()));
+  }
+
+  #copyKey() {
+    return `control/${this.ctx.id}`;
+  }
+
+  // The copy that was given last, as far as the key-value store knows; `undefined` where there is none, or none in time.
+  async #lastCopy() {
+    if (this.env.KV === undefined) return undefined;
+    const late = Promise.withResolvers();
+    const timer = setTimeout(() => late.reject(new Error("no answer in time")), COPY_ANSWERS_WITHIN);
+    try {
+      const found = await Promise.race([persisted(this, this.#copyKey()), late.promise]);
+      return found && new TextDecoder().decode(found.body);
+    } catch (error) {
+      console.error(`rimward: a control log begins without the copy of one before: ${error?.message ?? error}`);
+      return undefined;
+    } finally {
+      clearTimeout(timer);
+    }
   }
 
   // Sends one call to the zone's API: { status, retryAfter, text }, or { text } where no answer came.

@@ -40,9 +40,10 @@ class Instance {
     fieldNames = this.#exports.start().split("\n");
   }
 
-  // The control log's ledger, made of the rows that are stored of it. Whoever uses it says so where it traps.
-  ledger(rows) {
-    return new this.#exports.ControlLedger(rows);
+  // The control log's ledger, made of the rows that are stored of it, or, where there are none, of what its copy says of the
+  // one before. Whoever uses it says so where it traps.
+  ledger(rows, copy) {
+    return new this.#exports.ControlLedger(rows, copy);
   }
 
   // What one object counts, made of the rows that are stored of it. Whoever uses it says so where it traps.

@@ -409,6 +409,32 @@ fn checks_go_on_after_a_restart_and_what_was_drained_stays_so() {
     assert_eq!(known(worker.address), ["drained", "drained"]);
 }
 
+/// Whether a file below a folder has this text somewhere.
+fn holds(folder: &Path, text: &str) -> bool {
+    std::fs::read_dir(folder).is_ok_and(|entries| {
+        entries.map(|entry| entry.unwrap().path()).any(|path| {
+            let has = |bytes: Vec<u8>| bytes.windows(text.len()).any(|part| part == text.as_bytes());
+            if path.is_dir() { holds(&path, text) } else { std::fs::read(&path).is_ok_and(has) }
+        })
+    })
+}
+
+#[test]
+fn what_was_drained_outlives_a_log_that_was_lost() {
+    let (origin, second_origin) = (Patient::default().start(), Patient::default().start());
+    let place = place(&[origin.url(""), second_origin.url("")], checks());
+    let state = place.config().state.unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    {
+        let worker = place.start();
+        check(&command(folder.path(), &worker, &["drain", "api", &second_origin.url("")]), 0, &["drained: "]);
+        until("the copy has it", || holds(&state.join("rimward-values"), "drained ").then_some(()));
+    }
+    std::fs::remove_dir_all(state.join("rimward-control-log")).unwrap();
+    let worker = place.start();
+    assert_eq!(known(worker.address), ["well", "drained"]);
+}
+
 /// Longer than the platform keeps an object's memory.
 #[test]
 fn rows_of_failures_are_counted_over_pauses_in_which_the_object_forgets() {

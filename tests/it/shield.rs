@@ -121,7 +121,7 @@ fn fields_that_are_another_clients_alone_do_not_come_along() {
 #[test]
 fn a_request_that_began_before_a_purge_that_is_known_here_is_not_joined() {
     let served = shielded(&json!({}));
-    served.world.log.replace(Some(rimward_edge::control::ledger::Ledger::open(Vec::new()).0));
+    served.world.log.replace(Some(rimward_edge::control::ledger::Ledger::default()));
     served.world.variables.borrow_mut().insert("RIMWARD_PURGE_SECRET".into(), "0123456789abcdef".into());
     let purge = Sent::new("POST", "/.rimward/purge")
         .with("authorization", "Bearer 0123456789abcdef")
@@ -144,7 +144,7 @@ fn a_request_that_began_before_a_purge_that_is_known_here_is_not_joined() {
 #[test]
 fn what_another_isolate_knows_of_purges_says_nothing_of_what_is_held_here() {
     let served = shielded(&json!({}));
-    served.world.log.replace(Some(rimward_edge::control::ledger::Ledger::open(Vec::new()).0));
+    served.world.log.replace(Some(rimward_edge::control::ledger::Ledger::default()));
     served.world.pass(Duration::from_hours(500_000));
     let fresh = [("cache-control", "max-age=60"), ("etag", "\"1\"")];
     served.world.shield.replace(None);

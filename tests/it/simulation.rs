@@ -22,7 +22,8 @@ use std::thread;
 use self::life::{FIRST_SLOW, Lived, live};
 
 /// Seeds that failed once.
-const FAILED: &[u64] = &[1003, 1009, 1015, 1016, 1033, 1043, 1097, 1187, 2375, 2536, 2735, 2839, 2860, 3051, 3070];
+const FAILED: &[u64] =
+    &[1003, 1009, 1015, 1016, 1033, 1043, 1097, 1187, 2375, 2536, 2735, 2839, 2860, 3051, 3070, 3580, 5531];
 /// Seeds that are lived besides; `RIMWARD_SIMULATION_SEEDS` asks for more.
 const SEEDS: u64 = 250;
 /// Besides every ten of them, lives in which bodies take long.

@@ -33,6 +33,8 @@ pub struct Arrival<'head> {
     pub received_at: Timestamp,
     /// The sequence of the control log that was known when the request was sent.
     pub sequence: u64,
+    /// Which control log that is a place of.
+    pub log: u64,
 }
 
 /// Why an answer is not kept. Each has a word for `Cache-Status`.
@@ -128,6 +130,7 @@ pub(super) fn admit(asked: &Asked<'_>, policy: &CachePolicy, key: &Key, arrival:
         date,
         spec,
         sequence: arrival.sequence,
+        log: arrival.log,
         held,
     });
     stored.tags = labels::tags(headers, policy);

@@ -53,7 +53,7 @@ pub(super) fn asked(headers: &HeaderMap) -> Asked<'_> {
 /// An answer that was asked for and came at [`NOW`].
 pub(super) fn arrival(status: u16, headers: &HeaderMap) -> Arrival<'_> {
     let status = StatusCode::from_u16(status).unwrap();
-    Arrival { status, headers, requested_at: NOW, received_at: NOW, sequence: 7 }
+    Arrival { status, headers, requested_at: NOW, received_at: NOW, sequence: 7, log: 5 }
 }
 
 /// What is made of a plain GET's answer.

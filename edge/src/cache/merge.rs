@@ -86,7 +86,7 @@ pub(super) fn renewed(
     renewed.date = freshness::date(arrival.headers, arrival.received_at);
     renewed.requested_at = arrival.requested_at;
     renewed.born_at = freshness::born_at(arrival.headers, renewed.date, arrival.requested_at, arrival.received_at);
-    renewed.sequence = arrival.sequence;
+    (renewed.sequence, renewed.log) = (arrival.sequence, arrival.log);
     admit::judge(&mut renewed, asked, policy, stored.status, &all, &told);
     renewed.tags = merge_labels(labels::tags(arrival.headers, policy), &stored.tags);
     renewed.groups = merge_labels(labels::groups(&all), &[]);
@@ -136,7 +136,8 @@ mod tests {
     fn merge(stored: &Stored, fields: &[(&str, &str)]) -> Result<Stored, Unmerged> {
         let (none, new) = (HeaderMap::new(), headers(fields));
         let status = http::StatusCode::NOT_MODIFIED;
-        let arrival = Arrival { status, headers: &new, requested_at: at(100), received_at: at(101), sequence: 9 };
+        let arrival =
+            Arrival { status, headers: &new, requested_at: at(100), received_at: at(101), sequence: 9, log: 5 };
         not_modified(stored, &asked(&none), &policy(), &arrival)
     }
 
@@ -181,7 +182,7 @@ mod tests {
         ];
         assert_eq!(head, headers(&expected));
         assert_eq!((merged.lifetime_s, merged.reuse, merged.stale_if_error_s), (90, Reuse::NeverStale, None));
-        assert_eq!((merged.sequence, merged.requested_at, merged.age_s(at(101))), (9, at(100), 5));
+        assert_eq!((merged.sequence, merged.log, merged.requested_at, merged.age_s(at(101))), (9, 5, at(100), 5));
     }
 
     #[test]
@@ -227,7 +228,7 @@ mod tests {
         let old = admitted(200, &old, &policy).unwrap();
         let (none, new) = (HeaderMap::new(), headers(&[("cache-tag", "c a")]));
         let status = http::StatusCode::NOT_MODIFIED;
-        let arrival = Arrival { status, headers: &new, requested_at: NOW, received_at: NOW, sequence: 9 };
+        let arrival = Arrival { status, headers: &new, requested_at: NOW, received_at: NOW, sequence: 9, log: 5 };
         let merged = not_modified(&old, &asked(&none), &policy, &arrival).unwrap();
         assert_eq!((merged.tags, merged.groups), (vec!["c".to_owned(), "a".into(), "b".into()], vec!["g".to_owned()]));
     }
@@ -238,7 +239,8 @@ mod tests {
         let of = |fields: &[(&str, &str)]| {
             let (none, new) = (HeaderMap::new(), headers(fields));
             let status = http::StatusCode::OK;
-            let arrival = Arrival { status, headers: &new, requested_at: at(9), received_at: at(9), sequence: 9 };
+            let arrival =
+                Arrival { status, headers: &new, requested_at: at(9), received_at: at(9), sequence: 9, log: 5 };
             let asked = Asked { method: &http::Method::HEAD, ..asked(&none) };
             head(&old, &asked, &policy(), &arrival).map(|renewed| renewed.lifetime_s)
         };

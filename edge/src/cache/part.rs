@@ -100,7 +100,7 @@ mod tests {
     fn completed(stored: &Stored, fields: &[(&str, &str)]) -> Option<(Stored, Splice)> {
         let (none, new) = (HeaderMap::new(), headers(fields));
         let status = StatusCode::PARTIAL_CONTENT;
-        let arrival = Arrival { status, headers: &new, requested_at: at(9), received_at: at(9), sequence: 9 };
+        let arrival = Arrival { status, headers: &new, requested_at: at(9), received_at: at(9), sequence: 9, log: 5 };
         complete(stored, &asked(&none), &policy(), &arrival)
     }
 

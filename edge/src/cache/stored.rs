@@ -63,8 +63,16 @@ pub struct Stored {
     pub groups: Vec<String>,
     /// The sequence of the control log that was known when its fetch began: later purges are not in it.
     pub sequence: u64,
+    /// Which control log that is a place of; 0 as long as logs were not told apart.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub log: u64,
     /// Which bytes of the body are held.
     pub held: Held,
+}
+
+#[allow(clippy::trivially_copy_pass_by_ref, reason = "as serde calls it")]
+fn is_zero(number: &u64) -> bool {
+    *number == 0
 }
 
 /// Who gave a response its freshness lifetime.
@@ -128,6 +136,7 @@ pub(super) struct Made {
     pub(super) date: Timestamp,
     pub(super) spec: Spec,
     pub(super) sequence: u64,
+    pub(super) log: u64,
     pub(super) held: Held,
 }
 
@@ -153,6 +162,7 @@ impl Stored {
             tags: Vec::new(),
             groups: Vec::new(),
             sequence: made.sequence,
+            log: made.log,
             held: made.held,
         }
     }

@@ -14,7 +14,7 @@ use serde::{Deserialize, Serialize};
 
 use self::work::Work;
 use super::message::{Append, Appended, Command, FailedWork, News, Reply};
-use super::record::{Highest, Kind, RECORD_LIFE, Record, Sequence, Strength, Weight};
+use super::record::{Highest, Incarnation, Kind, RECORD_LIFE, Record, Sequence, Strength, Weight};
 use super::view::LEASE;
 use crate::time::Timestamp;
 
@@ -37,6 +37,7 @@ pub const COPY_EVERY: Duration = Duration::from_secs(30);
 /// The log.
 #[derive(Debug, Default)]
 pub struct Ledger {
+    beginning: Beginning,
     head: Option<Head>,
     records: LiteMap<Sequence, Record>,
     keys: HashMap<String, Sequence>,
@@ -49,9 +50,21 @@ pub struct Ledger {
     warning: Option<&'static str>,
 }
 
+/// What a log begins with of which no rows are left.
+#[derive(Debug, Default)]
+pub struct Beginning {
+    /// So that it is another one than all before.
+    pub chance: u64,
+    /// What the key-value store has of the one before, if there was one and that can be read.
+    pub copy: Option<News>,
+}
+
 /// What stands beside the records.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 struct Head {
+    /// Absent where the log was begun before logs were told apart: it is the one that it was.
+    #[serde(default)]
+    log: Incarnation,
     /// The last place that was given.
     last: Sequence,
     forgotten: Highest,
@@ -99,9 +112,9 @@ impl Change {
 }
 
 impl Ledger {
-    /// The log that these rows are. What cannot be read of them is said, and left where it is.
-    pub fn open(rows: Vec<Row>) -> (Ledger, Vec<String>) {
-        let mut ledger = Ledger::default();
+    /// The log that these rows are; without any, one that begins. What cannot be read of them is said, and left where it is.
+    pub fn open(rows: Vec<Row>, beginning: Beginning) -> (Ledger, Vec<String>) {
+        let mut ledger = Ledger { beginning, ..Ledger::default() };
         let mut unread = Vec::new();
         for (table, id, text) in rows {
             let taken = match table {
@@ -167,24 +180,24 @@ impl Ledger {
     fn news_after(&self, after: Sequence, head: &Head) -> News {
         let told = |record: &Record| Record { key: None, ..record.clone() };
         let records = self.records.values().filter(|record| record.sequence > after).map(told).collect();
-        News { head: head.last, after, forgotten: head.forgotten, records }
+        News { log: head.log, head: head.last, after, forgotten: head.forgotten, records }
     }
 
     fn append(&mut self, append: Append, now: Timestamp) -> Reply {
         let Append { kind, key, calls } = append;
+        let head = self.begun(now);
         if let Some(known) = key.as_ref().and_then(|key| self.keys.get(key)) {
             return match self.records.get(known) {
-                Some(record) if record.kind == kind => Reply::Appended(appended(record, true, now)),
+                Some(record) if record.kind == kind => Reply::Appended(appended(head.log, record, true, now)),
                 _ => Reply::KeyTaken,
             };
         }
-        let head = self.begun(now);
         let sequence = head.last.next(now);
         let mut record = Record { sequence, made_at: now, expires_at: now.plus(RECORD_LIFE), key, kind };
         if record.weight().exceeds(RECORD) {
             return Reply::TooMuch;
         }
-        let reply = appended(&record, false, now);
+        let reply = appended(head.log, &record, false, now);
         if let Some(until) = record.kind.ends_at() {
             match self.make_room(&record.kind, until, now) {
                 Ok(expires_at) => record.expires_at = expires_at,
@@ -244,18 +257,24 @@ impl Ledger {
     }
 
     /// What stands beside the records. A log that begins covers everything that was fetched before: records of a log that
-    /// was lost may have named it.
+    /// was lost may have named it. What ends by itself, and would be gone with that one, it takes over from its copy.
     fn begun(&mut self, now: Timestamp) -> Head {
         if let Some(head) = self.head {
             return head;
         }
+        let Beginning { chance, copy } = std::mem::take(&mut self.beginning);
+        let is_copied = copy.is_some();
+        let copy = copy.unwrap_or_default();
         // Records without a head are those of a log whose row was lost: its places are not given again.
         let last = self.records.last().map_or(Sequence::NONE, |(sequence, _)| *sequence);
-        let birth = last.next(now);
+        let birth = last.max(copy.head).next(now);
+        self.take_over(copy, now);
         let head = Head {
+            log: Incarnation::begun(birth, chance),
             last: birth,
             forgotten: Highest::of(Strength::Hard, birth),
-            copied: birth,
+            // The copy of another log is to be replaced.
+            copied: if is_copied { Sequence::NONE } else { birth },
             copied_at: Timestamp::default(),
             zone_paused_until: Timestamp::default(),
             last_work: self.work.last().map_or(0, |(id, _)| *id),
@@ -263,6 +282,19 @@ impl Ledger {
         self.head = Some(head);
         self.put(Table::Head, 0, &head);
         head
+    }
+
+    /// Takes over from the copy of the log before what a purge of everything does not stand for.
+    fn take_over(&mut self, copy: News, now: Timestamp) {
+        for record in copy.records {
+            let is_over = record.kind.ends_at().is_some() && record.expires_at <= now;
+            let is_covered = matches!(record.kind, Kind::Purge(_));
+            if is_over || is_covered || self.records.contains_key(&record.sequence) {
+                continue;
+            }
+            self.put(Table::Record, record.sequence.number(), &record);
+            self.hold(record);
+        }
     }
 
     fn change_head(&mut self, now: Timestamp, change: impl FnOnce(&mut Head)) {
@@ -284,9 +316,9 @@ impl Ledger {
     }
 }
 
-fn appended(record: &Record, again: bool, now: Timestamp) -> Appended {
+fn appended(log: Incarnation, record: &Record, again: bool, now: Timestamp) -> Appended {
     let settles_in = LEASE.saturating_sub(now.since(record.made_at));
-    Appended { sequence: record.sequence, made_at: record.made_at, settles_in, again }
+    Appended { log, sequence: record.sequence, made_at: record.made_at, settles_in, again }
 }
 
 #[cfg(test)]

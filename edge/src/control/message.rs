@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use super::record::{Highest, Kind, Record, Sequence};
+use super::record::{Highest, Incarnation, Kind, Mark, Record, Sequence};
 use super::zone::{Refused, ZoneCall};
 use crate::time::Timestamp;
 
@@ -56,6 +56,9 @@ pub enum Reply {
 /// The newest records, or all of them.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct News {
+    /// Which log says so.
+    #[serde(default, skip_serializing_if = "Incarnation::is_untold")]
+    pub log: Incarnation,
     /// The last place that was given.
     pub head: Sequence,
     /// The records are all that come after this place; [`Sequence::NONE`]: all there are.
@@ -75,6 +78,9 @@ fn is_none(sequence: &Sequence) -> bool {
 /// A record that was added, now or the first time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Appended {
+    /// The log that it is in.
+    #[serde(default, skip_serializing_if = "Incarnation::is_untold")]
+    pub log: Incarnation,
     /// Its place.
     pub sequence: Sequence,
     /// By the clock of the log.
@@ -83,6 +89,13 @@ pub struct Appended {
     pub settles_in: Duration,
     /// Whether it was there already, under the same key.
     pub again: bool,
+}
+
+impl Appended {
+    /// Whoever knows so much knows the record.
+    pub fn mark(&self) -> Mark {
+        Mark { log: self.log, sequence: self.sequence }
+    }
 }
 
 /// Calls to the outside that did not succeed.
@@ -106,6 +119,7 @@ impl News {
         let count = self.records.iter().rev().take_while(fits).count();
         let (rest, newest) = self.records.split_at(self.records.len() - count);
         News {
+            log: self.log,
             head: self.head,
             after: rest.last().map_or(self.after, |record| record.sequence),
             forgotten: self.forgotten,

@@ -14,8 +14,8 @@ use crate::time::Timestamp;
 /// purged by it, whatever it named.
 pub const RECORD_LIFE: Duration = Duration::from_hours(30 * 24);
 
-/// A place in the log; a later one is greater. Never smaller than the time (in milliseconds) at which it was given: a log
-/// that was lost and begun anew goes on above the one before.
+/// A place in a log; a later one of the same log is greater. Never smaller than the time (in milliseconds) at which it was
+/// given.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct Sequence(u64);
@@ -44,6 +44,49 @@ impl Sequence {
     pub fn next(self, now: Timestamp) -> Sequence {
         Sequence(now.as_millis().max(self.0.saturating_add(1)))
     }
+}
+
+/// Which log a place is in: one that was lost and begun anew is another. Of two the greater is mostly the later; where clocks
+/// differ it may be the other way round, but they are never the same.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Incarnation(u64);
+
+/// So many bits of chance tell logs apart that were begun at the same place.
+const CHANCE_BITS: u32 = 20;
+
+impl Incarnation {
+    /// A log that was begun before logs were told apart; or none, where nothing is known of any.
+    pub const UNTOLD: Incarnation = Incarnation(0);
+
+    /// Of a log that begins at that place.
+    pub const fn begun(birth: Sequence, chance: u64) -> Incarnation {
+        Incarnation(birth.0 << CHANCE_BITS | chance & ((1 << CHANCE_BITS) - 1))
+    }
+
+    /// From its number.
+    pub const fn new(number: u64) -> Incarnation {
+        Incarnation(number)
+    }
+
+    /// Its number.
+    pub const fn number(self) -> u64 {
+        self.0
+    }
+
+    #[allow(clippy::trivially_copy_pass_by_ref, reason = "as serde calls it")]
+    pub(super) fn is_untold(&self) -> bool {
+        *self == Incarnation::UNTOLD
+    }
+}
+
+/// How much of which log was known.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Mark {
+    /// The log.
+    pub log: Incarnation,
+    /// The last place of it that was known.
+    pub sequence: Sequence,
 }
 
 /// One record.
@@ -312,6 +355,14 @@ mod tests {
         let record = record(Kind::Origin(notice));
         assert_eq!(serde_json::to_string(&record).unwrap(), text);
         assert_eq!(serde_json::from_str::<Record>(&text).unwrap(), record);
+    }
+
+    #[test]
+    fn logs_are_told_apart_by_where_they_begin_and_by_chance() {
+        let begun = |birth, chance| Incarnation::begun(Sequence::new(birth), chance);
+        assert!(begun(5000, u64::MAX) < begun(5001, 0), "the place counts first");
+        assert_ne!(begun(5000, 1), begun(5000, 2));
+        assert!(Incarnation::UNTOLD < begun(1, 0));
     }
 
     #[test]

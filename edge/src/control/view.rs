@@ -1,7 +1,8 @@
 //! How much of the log an isolate knows, how sure it may be of it, and when it must ask again.
 //!
 //! A view is what the log said at some moment. That moment is never taken for later than it was: it counts from before the
-//! log was asked, by the clock of whoever asked; clocks of different machines are never compared.
+//! log was asked, by the clock of whoever asked; clocks of different machines are never compared. Nor are places of different
+//! logs: see [`crate::control`] for what holds where one was lost.
 
 use std::time::Duration;
 
@@ -9,7 +10,7 @@ use super::ban::{Ban, Bans};
 use super::index::{Index, Subject, Verdict};
 use super::message::News;
 use super::notice::{Notice, Notices, OriginStanding};
-use super::record::{Kind, Sequence};
+use super::record::{Incarnation, Kind, Mark, Sequence};
 use crate::config::PurgeCheck;
 use crate::time::Timestamp;
 
@@ -40,13 +41,16 @@ pub struct View {
     index: Index,
     bans: Bans,
     notices: Notices,
+    /// Which log all of this is of.
+    log: Incarnation,
+    /// [`Sequence::NONE`]: nothing is known of any.
     head: Sequence,
     /// Of everything here; `None`: nothing is known.
     as_of: Option<Timestamp>,
     tried_at: Option<Timestamp>,
     failed_at: Option<Timestamp>,
-    /// The log is known to have got this far.
-    at_least: Sequence,
+    /// The log is known to have got this far, since that moment.
+    at_least: Option<(Mark, Timestamp)>,
     /// There is no log: nothing was ever purged.
     absent: bool,
 }
@@ -76,7 +80,7 @@ pub enum Certainty {
 pub enum Applied {
     /// They are known now.
     Known,
-    /// They do not say what happened between the view and them.
+    /// They do not say what happened between the view and them, or they are of another log, and not all of it.
     Gap,
     /// The view knows more already.
     Older,
@@ -111,14 +115,19 @@ impl View {
         if self.absent || known { Certainty::Leased } else { Certainty::Unsure }
     }
 
-    /// The last place that is known: what a fetch that begins now carries.
-    pub fn head(&self) -> Sequence {
-        self.head
+    /// How much is known: what a fetch that begins now carries.
+    pub fn mark(&self) -> Mark {
+        Mark { log: self.log, sequence: self.head }
     }
 
-    /// What it says of a stored response.
-    pub fn verdict(&self, subject: &Subject<'_>) -> Verdict {
-        self.index.verdict(subject)
+    /// Whether nothing is known of any log.
+    pub fn is_empty(&self) -> bool {
+        self.head == Sequence::NONE
+    }
+
+    /// What it says of a stored response that was fetched while that log was known.
+    pub fn verdict(&self, log: Incarnation, subject: &Subject<'_>) -> Verdict {
+        if log != self.log && !self.is_empty() { Verdict::Hard } else { self.index.verdict(subject) }
     }
 
     /// Until when a limit refuses a partition, if it does. What is known stays, however old it is: a ban ends by itself.
@@ -156,12 +165,16 @@ impl View {
         self.failed_at = Some(now);
     }
 
-    /// Ends the lease: the log is known to have got as far as `at_least`. Nothing that knows less renews it.
-    pub fn expire(&mut self, at_least: Sequence) {
-        self.at_least = self.at_least.max(at_least);
-        if self.head < self.at_least {
-            self.as_of = None;
+    /// Ends the lease: the log is known to have got as far as `at_least`. Nothing that knows less renews it, nor what was asked
+    /// of another log before.
+    pub fn expire(&mut self, at_least: Mark, now: Timestamp) {
+        let is_known = self.log == at_least.log && self.head >= at_least.sequence;
+        let (before, _) = self.at_least.unwrap_or_default();
+        if is_known || before.log == at_least.log && before.sequence >= at_least.sequence {
+            return;
         }
+        self.at_least = Some((at_least, now));
+        self.as_of = None;
     }
 
     /// Notes that there is no log.
@@ -171,20 +184,50 @@ impl View {
 
     /// Takes in what the log said at `as_of` or later.
     pub fn renew(&mut self, news: &News, as_of: Timestamp, now: Timestamp) -> Applied {
-        let applied = match self.learn(news) {
-            Applied::Known if news.head < self.at_least => Applied::Older,
+        let known = self.as_of.filter(|known| *known <= now);
+        if self.is_of_another(news) && known.is_some_and(|known| as_of < known) {
+            return Applied::Older;
+        }
+        let applied = match self.take_in(news) {
+            Applied::Known if !self.is_enough(news, as_of, now) => Applied::Older,
             applied => applied,
         };
         if applied == Applied::Known {
-            let known = self.as_of.filter(|known| *known <= now);
+            // Of another log nothing was known before.
+            let known = self.as_of.and(known);
             self.as_of = Some(known.map_or(as_of, |known| known.max(as_of)));
             self.failed_at = None;
         }
         applied
     }
 
-    /// Takes in what the log said at some time: it makes the view richer, not surer.
+    /// Takes in what the log said at some time: it makes the view richer, not surer. Of two logs the one that was begun later is
+    /// taken for the one that is there.
     pub fn learn(&mut self, news: &News) -> Applied {
+        if self.is_of_another(news) && news.log < self.log { Applied::Older } else { self.take_in(news) }
+    }
+
+    fn is_of_another(&self, news: &News) -> bool {
+        news.log != self.log && !self.is_empty()
+    }
+
+    /// Whether news that were asked for at `as_of` are what the log is known to have got to.
+    fn is_enough(&self, news: &News, as_of: Timestamp, now: Timestamp) -> bool {
+        match self.at_least {
+            Some((mark, _)) if mark.log == news.log => news.head >= mark.sequence,
+            // Since then it was lost again. A moment in the future is one of a clock that stepped back.
+            Some((_, since)) => as_of >= since || since > now,
+            None => true,
+        }
+    }
+
+    fn take_in(&mut self, news: &News) -> Applied {
+        if self.is_of_another(news) {
+            if news.after != Sequence::NONE {
+                return Applied::Gap;
+            }
+            (self.index, self.head, self.as_of) = (Index::default(), Sequence::NONE, None);
+        }
         if news.head < self.head {
             return Applied::Older;
         }
@@ -211,7 +254,7 @@ impl View {
                 _ => {}
             }
         }
-        self.head = news.head;
+        (self.log, self.head) = (news.log, news.head);
         Applied::Known
     }
 }
@@ -231,13 +274,24 @@ mod tests {
         let purged = |sequence: &u64| purged(*sequence, Strength::Hard, &[Selector::Tag(format!("tag-{sequence}"))]);
         let records: Vec<Record> = records.iter().map(purged).collect();
         let head = records.last().map_or(Sequence::new(after), |record| record.sequence);
-        News { head, after: Sequence::new(after), forgotten: Highest::default(), records }
+        News { log: Incarnation::UNTOLD, head, after: Sequence::new(after), forgotten: Highest::default(), records }
+    }
+
+    /// Of the log of `news`.
+    fn mark(sequence: u64) -> Mark {
+        Mark { log: Incarnation::UNTOLD, sequence: Sequence::new(sequence) }
     }
 
     fn knows(view: &View, sequence: u64) -> bool {
+        knows_in(view, Incarnation::UNTOLD, sequence)
+    }
+
+    /// Whether a view of that log knows that purge: what was fetched right before it is gone, and nothing else is.
+    fn knows_in(view: &View, log: Incarnation, sequence: u64) -> bool {
         let tags = [format!("tag-{sequence}")];
-        let subject = Subject { url: "https://h/", tags: &tags, groups: &[], sequence: Sequence::NONE };
-        view.verdict(&subject) == Verdict::Hard
+        let subject = Subject { url: "https://h/", tags: &tags, groups: &[], sequence: Sequence::new(sequence - 1) };
+        assert_eq!(view.verdict(log, &Subject { tags: &[], ..subject }), Verdict::Standing);
+        view.verdict(log, &subject) == Verdict::Hard
     }
 
     /// A view as old as that, at 10 s.
@@ -310,14 +364,14 @@ mod tests {
     #[test]
     fn a_lease_can_be_ended() {
         let mut view = aged(0);
-        view.expire(Sequence::new(10));
+        view.expire(mark(10), at(10_000));
         assert_eq!(view.needs(at(10_000), Lease), Renewal::None, "it knows that much");
-        view.expire(Sequence::new(20));
+        view.expire(mark(20), at(10_000));
         assert_eq!((view.needs(at(10_000), Lease), view.certainty(at(10_000))), (Renewal::OnPath, Certainty::Unsure));
         assert_eq!(view.renew(&news(10, &[15]), at(10_000), at(10_000)), Applied::Older, "a neighbour that knows less");
         assert_eq!(view.certainty(at(10_000)), Certainty::Unsure);
         assert_eq!(view.renew(&news(10, &[15, 20]), at(10_000), at(10_000)), Applied::Known);
-        assert_eq!((view.head(), view.certainty(at(10_000))), (Sequence::new(20), Certainty::Leased));
+        assert_eq!((view.mark().sequence, view.certainty(at(10_000))), (Sequence::new(20), Certainty::Leased));
     }
 
     #[test]
@@ -345,10 +399,10 @@ mod tests {
     fn news_with_a_gap_are_not_taken_for_all() {
         let mut view = aged(500);
         assert_eq!(view.renew(&news(20, &[30]), at(10_000), at(10_000)), Applied::Gap);
-        assert_eq!((view.head(), knows(&view, 30)), (Sequence::new(10), false));
+        assert_eq!((view.mark().sequence, knows(&view, 30)), (Sequence::new(10), false));
         assert_eq!(view.needs(at(10_600), Lease), Renewal::OffPath, "the view is as old as it was");
         assert_eq!(view.renew(&news(5, &[10, 30]), at(10_000), at(10_000)), Applied::Known);
-        assert_eq!((view.head(), knows(&view, 10), knows(&view, 30)), (Sequence::new(30), true, true));
+        assert_eq!((view.mark().sequence, knows(&view, 10), knows(&view, 30)), (Sequence::new(30), true, true));
     }
 
     #[test]
@@ -358,7 +412,7 @@ mod tests {
         view.fail(at(800));
         assert_eq!(view.learn(&news(0, &[10, 20])), Applied::Known);
         assert_eq!(
-            (view.head(), knows(&view, 20), view.certainty(at(800))),
+            (view.mark().sequence, knows(&view, 20), view.certainty(at(800))),
             (Sequence::new(20), true, Certainty::Unsure)
         );
     }
@@ -375,7 +429,7 @@ mod tests {
         assert_eq!(view.banned_until("a", &ban.partition, at(30_000)), Some(at(60_000)));
         assert_eq!(view.banned_until("a", &ban.partition, at(60_000)), None);
         let subject = Subject { url: "https://h/", tags: &[], groups: &[], sequence: Sequence::new(15) };
-        assert_eq!(view.verdict(&subject), Verdict::Standing);
+        assert_eq!(view.verdict(Incarnation::UNTOLD, &subject), Verdict::Standing);
         // Only all there is says that it is no more.
         view.renew(&news(20, &[]), at(31_000), at(31_000));
         assert_eq!(view.bans(at(31_000)).collect::<Vec<_>>(), [&ban]);
@@ -394,7 +448,7 @@ mod tests {
         let changed = view.origins_changed(at(10_000));
         assert_ne!(untouched, changed);
         let subject = Subject { url: "https://h/", tags: &[], groups: &[], sequence: Sequence::new(15) };
-        assert_eq!(view.verdict(&subject), Verdict::Standing);
+        assert_eq!(view.verdict(Incarnation::UNTOLD, &subject), Verdict::Standing);
         view.fail(at(30_000));
         assert_eq!(view.origin_standing("api", "http://a", at(59_999)), OriginStanding::Sick, "however old it is");
         assert_eq!(view.origin_standing("api", "http://a", at(60_000)), OriginStanding::Well);
@@ -415,15 +469,104 @@ mod tests {
         assert_eq!((view.needs(at(0), Lease), view.certainty(at(0))), (Renewal::None, Certainty::Leased));
     }
 
+    /// All that a log says which was begun at that place, and these records since.
+    fn anew(birth: u64, records: &[u64]) -> News {
+        let (birth, news) = (Sequence::new(birth), news(0, records));
+        let forgotten = Highest::of(Strength::Hard, birth);
+        News { log: Incarnation::begun(birth, 7), head: news.head.max(birth), forgotten, ..news }
+    }
+
+    fn subject(sequence: u64) -> Subject<'static> {
+        Subject { url: "https://h/", tags: &[], groups: &[], sequence: Sequence::new(sequence) }
+    }
+
     #[test]
-    fn a_log_that_was_begun_anew_covers_all_that_the_one_before_knew() {
+    fn of_what_was_fetched_while_another_log_was_known_nothing_is_left_whatever_its_place() {
         let mut view = aged(0);
-        let anew = Sequence::new(5_000);
-        let reply =
-            News { head: anew, after: Sequence::NONE, forgotten: Highest::of(Strength::Hard, anew), records: vec![] };
-        assert_eq!(view.renew(&reply, at(10_000), at(10_000)), Applied::Known);
-        let subject = Subject { url: "https://h/", tags: &[], groups: &[], sequence: Sequence::new(4_999) };
-        assert_eq!(view.verdict(&subject), Verdict::Hard);
-        assert_eq!(view.verdict(&Subject { sequence: anew, ..subject }), Verdict::Standing);
+        let reply = anew(5, &[6]);
+        assert_eq!(view.renew(&reply, at(10_000), at(10_000)), Applied::Known, "its clock is behind");
+        assert_eq!(view.mark(), Mark { log: reply.log, sequence: Sequence::new(6) });
+        for place in [4, 6, 10, 99] {
+            assert_eq!(view.verdict(Incarnation::UNTOLD, &subject(place)), Verdict::Hard, "{place}");
+        }
+        assert_eq!(view.verdict(reply.log, &subject(6)), Verdict::Standing);
+        assert!(!knows_in(&view, reply.log, 10) && knows_in(&view, reply.log, 6), "purges are those of the new one");
+        let mut nothing = View::default();
+        assert_eq!(nothing.verdict(reply.log, &subject(6)), Verdict::Standing, "whoever knows nothing says nothing");
+        nothing.learn(&reply);
+        assert_eq!(nothing.verdict(Incarnation::UNTOLD, &subject(0)), Verdict::Hard, "nor was anything known of it");
+    }
+
+    #[test]
+    fn purges_of_a_new_log_are_known_whose_places_the_one_before_gave_already() {
+        let mut view = aged(0);
+        view.renew(&anew(5, &[6]), at(10_000), at(10_000));
+        let log = view.mark().log;
+        let more = News { log, ..news(6, &[8]) };
+        assert_eq!(view.renew(&more, at(10_500), at(10_500)), Applied::Known);
+        assert!(knows_in(&view, log, 8));
+    }
+
+    #[test]
+    fn a_part_of_the_news_of_another_log_is_not_enough() {
+        let mut view = aged(500);
+        let part = News { after: Sequence::new(5), ..anew(5, &[6]) };
+        assert_eq!(view.renew(&part, at(10_000), at(10_000)), Applied::Gap);
+        assert_eq!((view.mark(), view.certainty(at(10_000))), (mark(10), Certainty::Leased), "nothing has changed");
+        assert_eq!(view.learn(&part), Applied::Gap);
+    }
+
+    #[test]
+    fn the_lease_of_another_log_counts_from_its_own_answer_and_an_older_one_changes_nothing() {
+        let mut view = aged(0);
+        let reply = anew(5, &[6]);
+        assert_eq!(view.renew(&reply, at(9_999), at(10_100)), Applied::Older, "asked for before");
+        assert_eq!(view.mark(), mark(10));
+        assert_eq!(view.renew(&reply, at(10_050), at(10_100)), Applied::Known);
+        assert_eq!(view.certainty_since(at(10_051), at(10_100)), Certainty::Unsure);
+        // The first log's answer was on its way for long.
+        assert_eq!(view.renew(&news(0, &[10, 11]), at(10_049), at(10_200)), Applied::Older);
+        assert_eq!(view.mark().log, reply.log);
+        // A clock that stepped back says nothing of which was first.
+        assert_eq!(view.renew(&news(0, &[10, 11]), at(5_000), at(5_100)), Applied::Known);
+        assert_eq!((view.mark(), view.needs(at(5_100), Lease)), (mark(11), Renewal::None));
+    }
+
+    #[test]
+    fn a_copy_brings_a_view_to_a_log_that_was_begun_later_and_ends_its_lease() {
+        let mut view = aged(0);
+        view.renew(&anew(500, &[600]), at(10_000), at(10_000));
+        let log = view.mark().log;
+        assert_eq!(view.learn(&anew(400, &[700])), Applied::Older, "begun before");
+        assert_eq!((view.mark().log, view.certainty(at(10_000))), (log, Certainty::Leased));
+        assert_eq!(view.learn(&anew(550, &[560])), Applied::Known);
+        assert_eq!((view.mark().log, view.certainty(at(10_000))), (anew(550, &[]).log, Certainty::Unsure));
+        assert_eq!(
+            view.renew(&anew(500, &[600]), at(10_100), at(10_100)),
+            Applied::Known,
+            "the log itself knows better"
+        );
+        assert_eq!((view.mark().log, view.certainty(at(10_100))), (log, Certainty::Leased));
+    }
+
+    #[test]
+    fn a_lease_ends_where_another_log_took_a_record() {
+        let mut view = aged(0);
+        let added = Mark { log: anew(5, &[]).log, sequence: Sequence::new(6) };
+        view.expire(added, at(10_100));
+        assert_eq!((view.needs(at(10_100), Lease), view.certainty(at(10_100))), (Renewal::OnPath, Certainty::Unsure));
+        assert_eq!(
+            view.renew(&news(10, &[11]), at(10_099), at(10_100)),
+            Applied::Older,
+            "what a neighbour knew before"
+        );
+        assert_eq!(view.certainty(at(10_100)), Certainty::Unsure);
+        assert_eq!(view.renew(&anew(5, &[]), at(10_100), at(10_100)), Applied::Older, "without the record");
+        assert_eq!(view.renew(&anew(5, &[6]), at(10_100), at(10_100)), Applied::Known);
+        assert_eq!((view.mark(), view.certainty(at(10_100))), (added, Certainty::Leased));
+        // One that was lost again is not waited for.
+        view.expire(Mark { sequence: Sequence::new(90), ..added }, at(10_200));
+        assert_eq!(view.renew(&anew(7, &[8]), at(10_200), at(10_200)), Applied::Known);
+        assert_eq!(view.certainty(at(10_200)), Certainty::Leased);
     }
 }

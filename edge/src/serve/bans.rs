@@ -158,7 +158,7 @@ where
     let reply = visit.timed("log", control::ask(visit.platform.as_ref(), &command, WITHIN)).await;
     match reply {
         Ok(Reply::Appended(appended)) => {
-            control::expire(&visit.isolate.lease, appended.sequence);
+            control::expire(&visit.isolate.lease, &appended, visit.platform.now());
             let (sequence, settles_in) = (appended.sequence.number(), appended.settles_in.as_millis());
             say("limits", &format_args!("{{{said},\"sequence\":{sequence},\"settles_in_ms\":{settles_in}}}"))
         }

@@ -113,7 +113,7 @@ where
         return refusal;
     }
     let policy = stores.policy;
-    let sequence = control::head(visit).number();
+    let mark = control::mark(visit);
     let requested_at = visit.platform.now();
     let mut outbound = forward::outbound(visit, way, way.target.query, body);
     Fetch::unkeyed(unkeyed).apply(&mut outbound.headers);
@@ -144,7 +144,8 @@ where
         }
         let received_at = visit.platform.now();
         let Inbound { status, headers, .. } = &inbound;
-        let arrival = Arrival { status: *status, headers, requested_at, received_at, sequence };
+        let (log, sequence) = (mark.log.number(), mark.sequence.number());
+        let arrival = Arrival { status: *status, headers, requested_at, received_at, sequence, log };
         if let Some((key, mut stored)) = kept_for_get(asked, policy, &arrival)
             && let Some(body) = inbound.body.take()
         {
@@ -433,7 +434,7 @@ where
         query: asked.query.map(str::to_owned),
         outbound: ask.outbound(visit),
         errand: Errand { is_settled_later: true, ..forward::errand(visit, way) },
-        sequence: log.sequence().number(),
+        mark: log.mark(),
         request_id: visit.id().to_owned(),
         route: way.route.path.as_str().to_owned(),
         is_shielded: way.route.shield && company == Company::Welcome,

@@ -1,7 +1,7 @@
 //! What this isolate knows of the control log, renewed in time.
 //!
 //! Whoever answers from something that a purge may cover asks [`current`] first: it waits for the log only where the
-//! isolate's view is too old. [`Known::sequence`], taken before a fetch begins, goes with what the fetch brings; at the
+//! isolate's view is too old. [`Known::mark`], taken before a fetch begins, goes with what the fetch brings; at the
 //! next lookup [`Known::standing`] says whether a purge came since. For a fetch of what is not stored, [`for_fetch`] waits only
 //! where nothing is known at all. [`invalidate`] tells every location what an unsafe
 //! method changed, [`ban`] who is banned.
@@ -22,9 +22,9 @@ use crate::control::ban::Ban;
 use crate::control::changed::Changed;
 use crate::control::index::{Subject, Verdict, origin};
 use crate::control::ledger::NEWEST;
-use crate::control::message::{Append, Command, News, Reply};
+use crate::control::message::{Append, Appended, Command, News, Reply};
 use crate::control::notice::{Notice, OriginStanding};
-use crate::control::record::{Kind, Selector, Sequence};
+use crate::control::record::{Incarnation, Kind, Mark, Selector, Sequence};
 use crate::control::view::{Applied, Certainty, DEADLINE, DEADLINE_OFF_PATH, Renewal, SNAPSHOT_LIFE, View};
 use crate::platform::{Kept, LogError, Platform, Request, Store};
 use crate::time::Timestamp;
@@ -52,17 +52,17 @@ pub(super) struct Lease {
 #[derive(Debug, Clone)]
 pub(super) struct Known {
     lease: Rc<Lease>,
-    /// The head of the log when this was asked for.
-    head: Sequence,
+    /// How much of the log was known when this was asked for.
+    mark: Mark,
     certainty: Certainty,
     check: PurgeCheck,
 }
 
 impl Known {
-    /// What a fetch carries that follows: the head of the log when what is stored was looked at. While its body is read, or a
+    /// What a fetch carries that follows: how much of the log was known when what is stored was looked at. While its body is read, or a
     /// store is asked, the view may learn of a purge: a 304 would carry what that covers past it.
-    pub(super) fn sequence(&self) -> Sequence {
-        self.head
+    pub(super) fn mark(&self) -> Mark {
+        self.mark
     }
 
     /// What the log says of a stored response as the answer for `url` (as keys spell it). A purge may name that, or the URL
@@ -73,8 +73,8 @@ impl Known {
             return Standing::Gone;
         }
         let view = self.lease.view.borrow();
-        let sequence = Sequence::new(stored.sequence);
-        let verdict = |url| view.verdict(&Subject { url, tags: &stored.tags, groups: &stored.groups, sequence });
+        let (log, sequence) = (Incarnation::new(stored.log), Sequence::new(stored.sequence));
+        let verdict = |url| view.verdict(log, &Subject { url, tags: &stored.tags, groups: &stored.groups, sequence });
         let mut verdicts = verdict(url);
         if let Some(rule) = SearchRule::of(&stored.headers) {
             verdicts = verdicts.or(verdict(&stored.url)).or(verdict(&rule.common(url)));
@@ -132,7 +132,7 @@ where
         PurgeCheck::Lease => lease.view.borrow().certainty(after),
         PurgeCheck::Strict => lease.view.borrow().certainty_since(now, after),
     };
-    Known { lease: Rc::clone(lease), head: head(visit), certainty, check }
+    Known { lease: Rc::clone(lease), mark: mark(visit), certainty, check }
 }
 
 /// What is known for a fetch of something that is not stored: any view will do. An older one makes the fetch seem older than
@@ -143,7 +143,7 @@ where
     R: Request<Body = P::Body>,
 {
     let lease = &visit.isolate.lease;
-    if head(visit) == Sequence::NONE {
+    if lease.view.borrow().is_empty() {
         return current(visit, PurgeCheck::Lease).await;
     }
     let now = visit.platform.now();
@@ -152,7 +152,7 @@ where
         renew_off_path(visit, now);
     }
     let certainty = lease.view.borrow().certainty(now);
-    Known { lease: Rc::clone(lease), head: head(visit), certainty, check: PurgeCheck::Lease }
+    Known { lease: Rc::clone(lease), mark: mark(visit), certainty, check: PurgeCheck::Lease }
 }
 
 /// While this number is the same, every origin stands as it did, by what the isolate knows.
@@ -165,13 +165,13 @@ pub(super) fn origin_standing(lease: &Lease, pool: &str, url: &str, now: Timesta
     lease.view.borrow().origin_standing(pool, url, now)
 }
 
-/// The head of the log, as far as anybody has asked for it.
-pub(super) fn head<P, R>(visit: &Visit<'_, P, R>) -> Sequence
+/// How much of the log is known, as far as anybody has asked for it.
+pub(super) fn mark<P, R>(visit: &Visit<'_, P, R>) -> Mark
 where
     P: Platform,
     R: Request<Body = P::Body>,
 {
-    visit.isolate.lease.view.borrow().head()
+    visit.isolate.lease.view.borrow().mark()
 }
 
 fn renew_off_path<P, R>(visit: &Visit<'_, P, R>, now: Timestamp)
@@ -233,7 +233,7 @@ where
             let Some(kind) = kind else { break };
             let append = Append { kind, key: None, calls: Vec::new() };
             match ask(platform.as_ref(), &Command::Append(append), DEADLINE_OFF_PATH).await {
-                Ok(Reply::Appended(appended)) => expire(&lease, appended.sequence),
+                Ok(Reply::Appended(appended)) => expire(&lease, &appended, platform.now()),
                 Ok(_) => platform.log("other locations were not told of a change: the control log refused it"),
                 Err(error) => platform.log(&format!("other locations were not told of a change: {error}")),
             }
@@ -250,8 +250,8 @@ impl Drop for Telling<'_> {
 }
 
 /// Makes the next request that needs the log know at least a record that was just added.
-pub(super) fn expire(lease: &Lease, added: Sequence) {
-    lease.view.borrow_mut().expire(added);
+pub(super) fn expire(lease: &Lease, added: &Appended, now: Timestamp) {
+    lease.view.borrow_mut().expire(added.mark(), now);
 }
 
 /// Asks the log a command.
@@ -270,15 +270,23 @@ async fn renew<P: Platform + 'static>(platform: &Rc<P>, lease: &Lease, check: Pu
     if check == PurgeCheck::Lease && renewed_by_snapshot(platform.as_ref(), lease, &id).await {
         return;
     }
-    let asked_at = platform.now();
-    let known = lease.view.borrow().head();
-    match ask(platform.as_ref(), &Command::Since(known), within).await {
-        Ok(Reply::News(news)) => {
-            lease.view.borrow_mut().renew(&news, asked_at, platform.now());
-            share(platform, &id, &news, asked_at);
+    let first_asked_at = platform.now();
+    let mut known = lease.view.borrow().mark().sequence;
+    loop {
+        let asked_at = platform.now();
+        let left = within.saturating_sub(asked_at.since(first_asked_at));
+        let news = match ask(platform.as_ref(), &Command::Since(known), left).await {
+            Ok(Reply::News(news)) => news,
+            Ok(_) => return fail(platform.as_ref(), lease, &id, "it answered something else").await,
+            Err(error) => return fail(platform.as_ref(), lease, &id, &error.to_string()).await,
+        };
+        let applied = lease.view.borrow_mut().renew(&news, asked_at, platform.now());
+        if applied == Applied::Gap && known != Sequence::NONE {
+            // It is another log than the one that was known: all of it, then.
+            known = Sequence::NONE;
+            continue;
         }
-        Ok(_) => fail(platform.as_ref(), lease, &id, "it answered something else").await,
-        Err(error) => fail(platform.as_ref(), lease, &id, &error.to_string()).await,
+        return share(platform, &id, &news, asked_at);
     }
 }
 

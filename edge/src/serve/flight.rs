@@ -20,6 +20,7 @@ use super::upstream::{Attempt, Errand, Upstream};
 use crate::cache::Content as Carried;
 use crate::cache::{Arrival, Asked, Fetch, Kept, Key, Piece, Settled, Splice, Stored, settle, share};
 use crate::config::CachePolicy;
+use crate::control::record::Mark;
 use crate::platform::{Inbound, Outbound, Platform, Recording, Relay, Relayed, Signal};
 use crate::release::verify::hexadecimal_sha256;
 use crate::telemetry::{Metric, SHIELD_UNREACHABLE};
@@ -180,7 +181,8 @@ pub(super) struct Crew<P: Platform> {
     /// The request as it would leave without any stored response.
     pub(super) outbound: Outbound<P::Body>,
     pub(super) errand: Errand<P>,
-    pub(super) sequence: u64,
+    /// How much of the control log was known.
+    pub(super) mark: Mark,
     /// For the log.
     pub(super) request_id: String,
     /// For the metrics.
@@ -270,8 +272,15 @@ impl<P: Platform + 'static> Crew<P> {
             let Came { inbound, joined, requested_at, received_at, sequence } = came;
             let status = inbound.status;
             // Of what is held only this isolate knows against which purges it was checked.
-            let checked = stock.as_ref().map_or(sequence, |_| self.sequence);
-            let arrival = Arrival { status, headers: &inbound.headers, requested_at, received_at, sequence: checked };
+            let checked = stock.as_ref().map_or(sequence, |_| self.mark.sequence.number());
+            let arrival = Arrival {
+                status,
+                headers: &inbound.headers,
+                requested_at,
+                received_at,
+                sequence: checked,
+                log: self.mark.log.number(),
+            };
             let asked = self.asked(joined.as_ref().unwrap_or(question));
             let held = stock.as_ref().map(|(_, stock)| &stock.stored);
             let settled = settle(&asked, &self.policy, &self.key, &fetch, held, &arrival);
@@ -352,7 +361,7 @@ impl<P: Platform + 'static> Crew<P> {
             Ok(Relayed::Missed) => return Ok(None),
             Ok(Relayed::Own(inbound)) => {
                 count(Some(inbound.status.as_u16()));
-                Came { inbound, joined: None, requested_at, received_at, sequence: self.sequence }
+                Came { inbound, joined: None, requested_at, received_at, sequence: self.mark.sequence.number() }
             }
             Ok(Relayed::Joined { inbound, asked, sequence, sent_ago, came_ago }) => Came {
                 inbound,
@@ -376,7 +385,9 @@ impl<P: Platform + 'static> Crew<P> {
         let mut text = Vec::new();
         let conditions = [IF_NONE_MATCH, IF_MODIFIED_SINCE, RANGE, IF_RANGE].map(field);
         let [name, method, pool] = [&self.name, outbound.method.as_str(), &self.errand.pool].map(str::as_bytes);
-        for part in [name, method, pool].into_iter().chain(conditions) {
+        // Places of another log are not to be compared: whoever knows another asks another question.
+        let log = self.mark.log.number().to_string();
+        for part in [name, method, pool, log.as_bytes()].into_iter().chain(conditions) {
             text.extend_from_slice(part);
             text.push(b'\n');
         }
@@ -385,17 +396,17 @@ impl<P: Platform + 'static> Crew<P> {
             question: hexadecimal_sha256(&text),
             key,
             asked: flight.leader.headers.clone(),
-            sequence: self.sequence,
+            sequence: self.mark.sequence.number(),
         }
     }
 
     /// Whether what another isolate's request brought is for this one too: by what the two ask, and by what each knew of
-    /// purges when it was sent.
+    /// purges when it was sent, of the same log.
     fn may_join(&self, asked: &Asked<'_>, leader: &Asked<'_>, settled: &Settled, sequence: u64) -> bool {
         match settled {
             Settled::Store(stored) | Settled::Renewed(stored) | Settled::Completed(stored, _) => {
                 let now = self.platform.now();
-                sequence >= self.sequence && share(asked, leader, &self.policy, stored, now).is_some()
+                sequence >= self.mark.sequence.number() && share(asked, leader, &self.policy, stored, now).is_some()
             }
             Settled::FallBack(_) => true,
             Settled::Pass(..) | Settled::AskAgain | Settled::Senseless => false,

@@ -133,7 +133,7 @@ where
     let command = Command::Append(Append { kind: Kind::Origin(notice), key: None, calls: Vec::new() });
     match visit.timed("log", control::ask(visit.platform.as_ref(), &command, WITHIN)).await {
         Ok(Reply::Appended(appended)) => {
-            control::expire(&visit.isolate.lease, appended.sequence);
+            control::expire(&visit.isolate.lease, &appended, visit.platform.now());
             visit.log(&format!("pool `{name}`: {url} is {}", state.word()));
             let settles_in = u64::try_from(appended.settles_in.as_millis()).unwrap_or(u64::MAX);
             let members = json!({

@@ -63,7 +63,7 @@ where
     };
     if let Reply::Appended(appended) = &reply {
         // Whoever purges sees it at once, where the next request comes to the same isolate.
-        control::expire(&visit.isolate.lease, appended.sequence);
+        control::expire(&visit.isolate.lease, appended, visit.platform.now());
     }
     told(visit, &command, reply)
 }
@@ -79,7 +79,7 @@ where
     R: Request<Body = P::Body>,
 {
     let known = control::current(visit, PurgeCheck::Lease).await;
-    say("purge", &json!({ "sequence": known.sequence(), "sure": !known.is_unsure() }))
+    say("purge", &json!({ "sequence": known.mark().sequence, "sure": !known.is_unsure() }))
 }
 
 /// The log could not be asked. `what` came of it.

@@ -260,7 +260,8 @@ impl<P: Platform> Stores<'_, P> {
     /// Keeps a response for all locations, unless another isolate did.
     pub(super) async fn persist(&self, key: &Key, specs: &Specs, variant: &str, stock: &Stock<P>, now: Timestamp) {
         let Content::AtHand(body) = &stock.content else { return };
-        let is_same = |there: &Stored| (there.born_at, there.sequence) == (stock.stored.born_at, stock.stored.sequence);
+        let of = |stored: &Stored| (stored.born_at, stored.log, stored.sequence);
+        let is_same = |there: &Stored| of(there) == of(&stock.stored);
         if let Ok(Some((Envelope { stored: Some(there), .. }, _))) = self.read(Store::Everywhere, variant).await
             && is_same(&there)
         {

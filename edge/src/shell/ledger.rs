@@ -6,7 +6,7 @@ use serde::Serialize;
 use wasm_bindgen::prelude::*;
 
 use super::bindings;
-use crate::control::ledger::Ledger;
+use crate::control::ledger::{Beginning, Ledger};
 use crate::control::message::Command;
 use crate::control::record::Sequence;
 use crate::control::zone;
@@ -28,10 +28,17 @@ struct Call<'a> {
 
 #[wasm_bindgen]
 impl ControlLedger {
-    /// `rows` is JSON: `[[table, id, text], …]`.
+    /// `rows` is JSON: `[[table, id, text], …]`. `copy` is what the key-value store has, where there are none.
+    #[allow(clippy::needless_pass_by_value, reason = "an argument that may be absent cannot be borrowed")]
     #[wasm_bindgen(constructor)]
-    pub fn new(rows: &str) -> Result<ControlLedger, JsError> {
-        let (ledger, unread) = Ledger::open(serde_json::from_slice(rows.as_bytes())?);
+    pub fn new(rows: &str, copy: Option<String>) -> Result<ControlLedger, JsError> {
+        let copy = copy.and_then(|copy| {
+            let read = serde_json::from_slice(copy.as_bytes());
+            read.map_err(|error| bindings::log(&format!("the copy of the control log cannot be read: {error}"))).ok()
+        });
+        let chance = bindings::random().to_vec().into_iter().take(8).fold(0, |bits, byte| bits << 8 | u64::from(byte));
+        let beginning = Beginning { chance, copy };
+        let (ledger, unread) = Ledger::open(serde_json::from_slice(rows.as_bytes())?, beginning);
         for line in unread {
             bindings::log(&line);
         }

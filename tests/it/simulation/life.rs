@@ -5,6 +5,7 @@ use std::cell::{Cell, RefCell};
 use std::collections::{BTreeMap, HashMap};
 use std::rc::Rc;
 
+use rimward_edge::control::ledger::Beginning;
 use rimward_edge::serve::{Isolate, serve};
 use serde_json::{Value, json};
 
@@ -109,7 +110,7 @@ impl Life {
         let centres = 1 + random.below(3);
         let origin = Origin::default();
         origin.offset.set(offset(&random));
-        let log = Log::new(offset(&random));
+        let log = Log::new(offset(&random), Beginning::default());
         let gone = Rc::default();
         let world = Rc::new(World {
             clock: Clockwork::new(seed),
@@ -316,7 +317,7 @@ impl Life {
         match random.below(8) {
             0..3 => random.pick(centres).cache.borrow_mut().clear(),
             3..6 => log.borrow_mut().restart(),
-            6 => *log.borrow_mut() = Log::new(offset(random)),
+            6 => self.world.lose_log(offset(random)),
             _ => self.world.everywhere.borrow_mut().clear(),
         }
         self.world.trace(|| "something is lost".to_owned());

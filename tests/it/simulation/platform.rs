@@ -9,7 +9,7 @@ use std::task::Poll;
 use std::time::Duration;
 
 use http::StatusCode;
-use rimward_edge::control::ledger::{Change, Ledger, Row, Table};
+use rimward_edge::control::ledger::{Beginning, Change, Ledger, Row, Table};
 use rimward_edge::control::message::{Command, Reply};
 use rimward_edge::control::record::{Kind, Purge};
 use rimward_edge::platform::{
@@ -32,6 +32,9 @@ const STALLED: Millis = 120_000;
 const CONVERGES: Millis = 60_000;
 /// The data centre's cache is asked for a second; some keep things longer than they are told to.
 const OVERDUE: Millis = 3_000;
+
+/// Where the copy of the log lies.
+const COPY_OF_LOG: &str = "control/log";
 
 /// Everything outside the isolates.
 pub(super) struct World {
@@ -80,8 +83,10 @@ pub(super) struct Purged {
 }
 
 impl Log {
-    pub(super) fn new(offset: i64) -> Log {
-        Log { ledger: Ledger::default(), rows: BTreeMap::new(), offset }
+    /// One that begins.
+    pub(super) fn new(offset: i64, beginning: Beginning) -> Log {
+        let (ledger, _) = Ledger::open(Vec::new(), beginning);
+        Log { ledger, rows: BTreeMap::new(), offset }
     }
 
     fn store(&mut self) {
@@ -96,7 +101,10 @@ impl Log {
 
     /// Its object is begun anew from what is stored.
     pub(super) fn restart(&mut self) {
-        let (ledger, unread) = Ledger::open(self.rows.values().cloned().collect());
+        if self.rows.is_empty() {
+            return;
+        }
+        let (ledger, unread) = Ledger::open(self.rows.values().cloned().collect(), Beginning::default());
         assert!(unread.is_empty(), "{unread:?}");
         self.ledger = ledger;
     }
@@ -144,6 +152,18 @@ impl World {
         reply
     }
 
+    /// The log's object is lost, with all that it stored, and begins anew on another machine.
+    pub(super) fn lose_log(&self, offset: i64) {
+        let fails = self.weather.stores_fail.get() > 0;
+        let everywhere = self.everywhere.borrow();
+        let copy = everywhere.get(COPY_OF_LOG).filter(|_| !fails).map(|lying| match &lying.kept.body {
+            Stuff::AtHand(bytes) => serde_json::from_slice(bytes).expect("news of ours"),
+            Stuff::Stream(_) => unreachable!("what lies in a store is at hand"),
+        });
+        let beginning = Beginning { chance: self.clock.steps(), copy };
+        *self.log.borrow_mut() = Log::new(offset, beginning);
+    }
+
     /// The alarm of the log's object: a copy of it goes into the key-value store.
     pub(super) async fn copy_log(self: Rc<Self>) {
         loop {
@@ -167,7 +187,7 @@ impl World {
                 let length = body.length().expect("at hand");
                 let kept = Kept { envelope: "news".to_owned(), body, length };
                 let lying = Lying { kept, until: Millis::MAX };
-                self.everywhere.borrow_mut().insert("control/log".to_owned(), lying);
+                self.everywhere.borrow_mut().insert(COPY_OF_LOG.to_owned(), lying);
             }
         }
     }

@@ -155,7 +155,14 @@ fn head(text: &str) -> (&str, HeaderMap) {
 
 fn arrival<'head>((start, headers): &'head (&str, HeaderMap), age_s: u64) -> Option<Arrival<'head>> {
     let status: StatusCode = start.trim().parse().ok()?;
-    Some(Arrival { status, headers, requested_at: at(age_s), received_at: at(age_s.saturating_add(1)), sequence: 0 })
+    Some(Arrival {
+        status,
+        headers,
+        requested_at: at(age_s),
+        received_at: at(age_s.saturating_add(1)),
+        sequence: 0,
+        log: 0,
+    })
 }
 
 fn at(seconds: u64) -> Timestamp {

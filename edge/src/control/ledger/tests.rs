@@ -3,7 +3,7 @@ use proptest::prelude::*;
 use super::super::ban::{BANS, Ban};
 use super::super::index::{Index, Subject, Verdict};
 use super::super::notice::{NOTICES, Notice, OriginStanding, State};
-use super::super::record::{Purge, Selector};
+use super::super::record::{Mark, Purge, Selector};
 use super::super::view::{Applied, View};
 use super::super::zone::{Items, Judgement, TRIES, ZoneCall};
 use std::collections::BTreeMap;
@@ -77,7 +77,7 @@ impl Stored {
     }
 
     fn restart(&mut self) {
-        let (ledger, unread) = Ledger::open(self.rows.values().cloned().collect());
+        let (ledger, unread) = Ledger::open(self.rows.values().cloned().collect(), Beginning::default());
         assert_eq!(unread, Vec::<String>::new());
         self.ledger = ledger;
     }
@@ -99,6 +99,85 @@ fn a_new_log_is_born_once_and_covers_what_was_before() {
     log.restart();
     assert_eq!(log.news(Sequence::NONE, at(60_000)), news, "not once more after a pause");
     assert_eq!((log.writes, log.ledger.wake_at()), (1, None), "reading writes nothing, and nothing is left to do");
+}
+
+/// A log that was lost and begins, with what is known of the one before.
+fn begun_anew(chance: u64, copy: Option<News>) -> Stored {
+    let (ledger, _) = Ledger::open(Vec::new(), Beginning { chance, copy });
+    Stored { ledger, ..Stored::default() }
+}
+
+#[test]
+fn each_log_that_begins_is_another_one_and_stays_it() {
+    let mut log = begun_anew(1, None);
+    let first = log.news(Sequence::NONE, at(0));
+    assert_ne!(first.log, begun_anew(2, None).news(Sequence::NONE, at(0)).log, "begun at the same time");
+    let appended = log.append(tagged(&["a"]), at(10));
+    log.restart();
+    assert_eq!((log.news(Sequence::NONE, at(20)).log, appended.log), (first.log, first.log));
+    assert_eq!(log.append(keyed("b", "k"), at(30)).log, first.log);
+    log.restart();
+    assert_eq!(log.append(keyed("b", "k"), at(30)).log, first.log, "again");
+    assert_eq!(log.ledger.copy_due(at(30)).unwrap().log, first.log);
+}
+
+#[test]
+fn a_log_from_before_they_were_told_apart_is_the_one_that_it_was() {
+    let mut log = Stored::default();
+    log.append(tagged(&["a"]), at(0));
+    let head = log.rows.get_mut(&(Table::Head as u8, 0)).unwrap();
+    let mut members: serde_json::Map<String, serde_json::Value> = serde_json::from_str(&head.2).unwrap();
+    assert!(members.remove("log").is_some());
+    head.2 = serde_json::to_string(&members).unwrap();
+    log.restart();
+    assert_eq!(log.append(tagged(&["b"]), at(1)).log, Incarnation::UNTOLD);
+    let text = serde_json::to_string(&log.news(Sequence::NONE, at(2))).unwrap();
+    assert!(!text.contains("log"), "as it was written then: {text}");
+}
+
+#[test]
+fn a_log_that_begins_anew_goes_on_above_its_copy_and_takes_over_what_ends_by_itself() {
+    let mut lost = begun_anew(1, None);
+    lost.append(tagged(&["a"]), at(60_000));
+    lost.append(banned(1, 90_000, false), at(60_001));
+    lost.append(banned(2, 60_500, true), at(60_002));
+    lost.append(said(State::Drained, 1, 99_000), at(60_003));
+    lost.append(serde_json::from_str(r#"{"kind":{"slow":{"origin":"b"}}}"#).unwrap(), at(60_004));
+    let copy = lost.ledger.copy_due(at(60_004)).unwrap();
+
+    // By a clock that is behind the other one.
+    let mut log = begun_anew(1, Some(copy.clone()));
+    let news = log.news(Sequence::NONE, at(59_000));
+    assert!(news.log > copy.log && news.head > copy.head, "{news:?}");
+    assert_eq!(news.forgotten, Highest::of(Strength::Hard, news.head), "every purge, whatever it was");
+    let kinds = |news: &News| news.records.iter().map(|record| record.kind.clone()).collect::<Vec<_>>();
+    assert_eq!(kinds(&news), kinds(&copy)[1..], "all but the purge");
+    log.restart();
+    assert_eq!(log.news(Sequence::NONE, at(59_000)), news);
+    assert!(log.ledger.wake_at().unwrap() <= at(59_000), "the copy of the one that is lost is to be replaced");
+    assert_eq!(log.ledger.copy_due(at(59_000)), Some(news));
+
+    let later = begun_anew(1, Some(copy)).news(Sequence::NONE, at(95_000));
+    assert!(matches!(kinds(&later)[..], [Kind::Origin(_), Kind::Later(_)]), "bans that are over: {later:?}");
+}
+
+#[test]
+fn what_a_view_knew_of_a_log_that_was_lost_it_does_not_take_for_places_of_the_next() {
+    let mut lost = begun_anew(1, None);
+    lost.append(tagged(&["a"]), at(5000));
+    let mut view = View::default();
+    assert_eq!(view.renew(&lost.news(Sequence::NONE, at(5000)), at(5000), at(5000)), Applied::Known);
+    let before = view.mark();
+    let mut log = begun_anew(2, None);
+    log.append(tagged(&["b"]), at(4000));
+    let news = log.news(before.sequence, at(4010));
+    assert!(news.head < before.sequence, "its clock is behind");
+    let news =
+        if view.renew(&news, at(6000), at(6000)) == Applied::Gap { log.news(Sequence::NONE, at(4010)) } else { news };
+    assert_eq!(view.renew(&news, at(6000), at(6000)), Applied::Known);
+    let subject = Subject { url: "https://h/", tags: &[], groups: &[], sequence: before.sequence };
+    assert_eq!(view.verdict(before.log, &subject), Verdict::Hard);
+    assert_eq!(view.verdict(news.log, &Subject { sequence: news.head, ..subject }), Verdict::Standing);
 }
 
 #[test]
@@ -212,11 +291,12 @@ fn rows_that_cannot_be_read_are_said_and_places_not_given_again() {
     let mut rows: Vec<Row> = log.rows.values().cloned().collect();
     rows.iter_mut().filter(|(table, ..)| *table == Table::Head).for_each(|(.., text)| text.clear());
     rows.push((Table::Record, 7, "{".into()));
-    let (mut ledger, unread) = Ledger::open(rows);
+    let (mut ledger, unread) = Ledger::open(rows, Beginning { chance: 3, copy: None });
     assert_eq!(unread.len(), 2);
     assert!(unread[1].contains("Record 7"), "{unread:?}");
     let Reply::News(news) = ledger.answer(Command::Since(Sequence::NONE), at(0)) else { panic!() };
     assert!(news.head > last && knows(&news, "a"), "{news:?}");
+    assert_eq!(news.log, Incarnation::begun(news.head, 3), "and it is another log");
     assert_eq!(news.forgotten.hard, news.head, "what was forgotten is not known: everything");
 }
 
@@ -379,8 +459,16 @@ fn what_was_given_up_is_kept_up_to_a_limit() {
 enum Step {
     Purge(u8, bool),
     Restart,
+    /// With all that is stored; the clock of the next one is behind by so many milliseconds, and it may have a copy.
+    Lose {
+        behind: u64,
+        copied: bool,
+    },
     Pass(u64),
-    Look { isolate: usize, shared: bool },
+    Look {
+        isolate: usize,
+        shared: bool,
+    },
     Store(u8),
 }
 
@@ -388,6 +476,7 @@ fn any_step() -> impl Strategy<Value = Step> {
     prop_oneof![
         4 => (0u8..6, any::<bool>()).prop_map(|(tag, soft)| Step::Purge(tag, soft)),
         1 => Just(Step::Restart),
+        1 => (0u64..5000, any::<bool>()).prop_map(|(behind, copied)| Step::Lose { behind, copied }),
         2 => prop_oneof![0u64..3, 1_000_000_000u64..3_000_000_000].prop_map(Step::Pass),
         4 => (0usize..3, any::<bool>()).prop_map(|(isolate, shared)| Step::Look { isolate, shared }),
         3 => (0u8..6).prop_map(Step::Store),
@@ -403,15 +492,28 @@ proptest! {
         let mut views: Vec<View> = (0..3).map(|_| View::default()).collect();
         let mut snapshot: Option<News> = None;
         let mut now = at(0);
-        // Tag, place known when it was fetched, how strong the strongest purge since was.
-        let mut stored: Vec<(String, Sequence, u8)> = Vec::new();
+        // By the clock of the log.
+        let mut behind = Duration::ZERO;
+        let mut lost = 0;
+        // Tag, what was known when it was fetched, how strong the strongest purge since was.
+        let mut stored: Vec<(String, Mark, u8)> = Vec::new();
         for step in steps {
+            let log_now = now.minus(behind);
             match step {
+                Step::Lose { behind: by, copied } => {
+                    let copy = copied.then(|| log.news(Sequence::NONE, log_now));
+                    lost += 1;
+                    (log, behind) = (begun_anew(lost, copy), Duration::from_millis(by));
+                    // Whatever it named.
+                    for (.., expected) in &mut stored {
+                        *expected = 2;
+                    }
+                }
                 Step::Purge(tag, soft) => {
                     let tag = format!("t{tag}");
                     let strength = if soft { Strength::Soft } else { Strength::Hard };
                     let kind = Kind::Purge(Purge { of: vec![Selector::Tag(tag.clone())], strength });
-                    log.append(Append { kind, key: None, calls: Vec::new() }, now);
+                    log.append(Append { kind, key: None, calls: Vec::new() }, log_now);
                     for (_, _, expected) in stored.iter_mut().filter(|(of, ..)| *of == tag) {
                         *expected = (*expected).max(if soft { 1 } else { 2 });
                     }
@@ -419,27 +521,32 @@ proptest! {
                 Step::Restart => log.restart(),
                 Step::Pass(millis) => now = now.plus(Duration::from_millis(millis)),
                 Step::Store(tag) => {
-                    let head = log.news(Sequence::NONE, now).head;
-                    stored.push((format!("t{tag}"), head, 0));
+                    let news = log.news(Sequence::NONE, log_now);
+                    stored.push((format!("t{tag}"), Mark { log: news.log, sequence: news.head }, 0));
                 }
                 Step::Look { isolate, shared } => {
                     let view = &mut views[isolate];
                     if let Some(news) = snapshot.as_ref().filter(|_| shared) {
                         view.learn(news);
                     }
-                    let news = log.news(view.head(), now);
-                    prop_assert_eq!(view.renew(&news, now, now), Applied::Known);
+                    let mut news = log.news(view.mark().sequence, log_now);
+                    let mut applied = view.renew(&news, now, now);
+                    if applied == Applied::Gap {
+                        news = log.news(Sequence::NONE, log_now);
+                        applied = view.renew(&news, now, now);
+                    }
+                    prop_assert_eq!(applied, Applied::Known);
                     snapshot = Some(news.newest(Weight { selectors: 2, text_bytes: 1000 }));
-                    for (tag, sequence, expected) in &stored {
+                    for (tag, mark, expected) in &stored {
                         let tags = [tag.clone()];
-                        let subject = Subject { url: "https://h/", tags: &tags, groups: &[], sequence: *sequence };
-                        let verdict = match view.verdict(&subject) {
+                        let subject = Subject { url: "https://h/", tags: &tags, groups: &[], sequence: mark.sequence };
+                        let verdict = match view.verdict(mark.log, &subject) {
                             Verdict::Standing => 0,
                             Verdict::Soft { .. } => 1,
                             Verdict::Hard => 2,
                         };
-                        prop_assert!(verdict >= *expected, "{} {} at {:?}: {}", tag, expected, sequence, verdict);
-                        if *sequence >= news.forgotten.hard.max(news.forgotten.soft) {
+                        prop_assert!(verdict >= *expected, "{} {} at {:?}: {}", tag, expected, mark, verdict);
+                        if mark.log == news.log && mark.sequence >= news.forgotten.hard.max(news.forgotten.soft) {
                             prop_assert_eq!(verdict, *expected);
                         }
                     }
@@ -491,18 +598,18 @@ fn the_last_word_on_a_partition_counts_and_is_kept_as_long_as_the_one_before_it(
     let mut log = Stored::default();
     log.append(banned(1, 60_000, true), at(0));
     let mut view = View::default();
-    view.learn(&log.news(view.head(), at(0)));
+    view.learn(&log.news(view.mark().sequence, at(0)));
     assert_eq!(until(&view, 1), Some(at(60_000)));
     // Somebody who knew of the first must learn of its end, however late he asks.
     log.append(banned(1, 0, false), at(10));
     log.append(banned(2, 90_000, false), at(59_999));
-    let news = log.news(view.head(), at(59_999));
+    let news = log.news(view.mark().sequence, at(59_999));
     assert_eq!(bans(&news), [1, 2]);
     view.learn(&news);
     assert_eq!((until(&view, 1), until(&view, 2)), (None, Some(at(90_000))));
     log.append(banned(2, 70_000, false), at(60_001));
     assert_eq!(bans(&log.news(Sequence::NONE, at(0))), [2]);
-    view.learn(&log.news(view.head(), at(0)));
+    view.learn(&log.news(view.mark().sequence, at(0)));
     assert_eq!(until(&view, 2), Some(at(70_000)), "an operator may shorten it");
 }
 
@@ -566,7 +673,7 @@ fn the_last_word_on_an_origin_counts_and_is_kept_as_long_as_the_one_before_it() 
     log.restart();
     // Others come and go: whoever knew of the first must learn of its end for as long as it lasts.
     log.append(said(State::Sick, 2, 700_000), at(599_000));
-    let news = log.news(view.head(), at(599_000));
+    let news = log.news(view.mark().sequence, at(599_000));
     assert_eq!(news.records.len(), 3, "one for each speaker of each origin");
     view.learn(&news);
     assert_eq!((standing(&view, 1, 30), standing(&view, 2, 600_000)), (OriginStanding::Well, OriginStanding::Sick));
