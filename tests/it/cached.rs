@@ -330,6 +330,95 @@ fn what_was_changed_is_not_read_again_from_a_store_that_could_not_be_told() {
     says(&elsewhere(&served).get("/api/x"), 200, "new", "hit");
 }
 
+/// The same isolate, for what happens while it waits.
+fn same(served: &Served) -> Served {
+    Served { world: Rc::clone(&served.world), isolate: Rc::clone(&served.isolate) }
+}
+
+/// Changes `/api/x`.
+fn delete(served: &Served) {
+    let at_origin = served.world.origin_answers.take();
+    served.origin_says(204, &[], None);
+    assert_eq!(served.ask(&Sent::new("DELETE", "/api/x")).status, 204);
+    served.world.origin_answers.replace(at_origin);
+}
+
+/// Whether `/api/x` is found by an isolate that knows nothing.
+fn is_left(served: &Served) -> bool {
+    let found = elsewhere(served).ask(&get("/api/x").with("cache-control", "only-if-cached").with("x", "1"));
+    found.status != 504
+}
+
+#[test]
+fn what_changes_while_its_answer_is_being_kept_is_in_no_store_afterwards() {
+    for (vary, writes) in [(None, 1), (Some(("vary", "x")), 2)] {
+        for write in 0..=writes {
+            let served = cached(&json!({}));
+            let fields: Vec<_> = [("cache-control", "max-age=60")].into_iter().chain(vary).collect();
+            let meanwhile = same(&served);
+            served.world.during_keep.replace(Some((write, Box::new(move || delete(&meanwhile)))));
+            served.origin_says(200, &fields, Some("old"));
+            says(&served.ask(&get("/api/x").with("x", "1")), 200, "old", "stored");
+            let is_kept_whole = served.world.during_keep.take().is_some();
+            assert_eq!(
+                (is_kept_whole, is_left(&served)),
+                (write == writes, write == writes),
+                "{vary:?}, write {write}"
+            );
+        }
+    }
+}
+
+#[test]
+fn what_changes_while_it_is_being_kept_for_all_locations_is_not_left_there() {
+    for vary in [None, Some(("vary", "x"))] {
+        let served = cached(&json!({ "persist": true }));
+        let fields: Vec<_> = [("cache-control", "max-age=6000")].into_iter().chain(vary).collect();
+        served.origin_says(200, &fields, Some("old"));
+        let ask = || served.ask(&get("/api/x").with("x", "1"));
+        says(&ask(), 200, "old", "stored");
+        let meanwhile = same(&served);
+        served.world.during_keep.replace(Some((usize::from(vary.is_some()), Box::new(move || delete(&meanwhile)))));
+        says(&ask(), 200, "old", "hit");
+        assert!(served.world.during_keep.take().is_none(), "it was being kept");
+        assert!(!is_left(&served), "{vary:?}");
+    }
+}
+
+#[test]
+fn what_changes_while_the_answer_to_a_post_is_being_kept_is_in_no_store_afterwards() {
+    for changes in [false, true] {
+        let served = cached(&json!({}));
+        if changes {
+            let meanwhile = same(&served);
+            served.world.during_keep.replace(Some((0, Box::new(move || delete(&meanwhile)))));
+        }
+        served.origin_says(200, &[("cache-control", "max-age=60"), ("content-location", "/api/x")], Some("posted"));
+        assert_eq!(served.ask(&Sent::new("POST", "/api/x").with_body("x")).status, 200);
+        assert!(served.world.during_keep.take().is_none());
+        assert_eq!(is_left(&served), !changes);
+    }
+}
+
+#[test]
+fn what_is_read_from_a_store_while_that_is_told_to_forget_is_not_remembered() {
+    let served = cached(&json!({}));
+    served.origin_says(200, &[("cache-control", "max-age=60")], Some("old"));
+    served.get("/api/x");
+    let meanwhile = same(&served);
+    let reads = move || {
+        // Asked for twice it is kept in memory.
+        for _ in 0..3 {
+            says(&meanwhile.get("/api/x"), 200, "old", "hit");
+        }
+    };
+    served.world.during_forget.replace(Some(Box::new(reads)));
+    delete(&served);
+    assert!(served.world.during_forget.take().is_none());
+    served.origin_says(200, &[("cache-control", "max-age=60")], Some("new"));
+    says(&served.get("/api/x"), 200, "new", "fwd=uri-miss");
+}
+
 #[test]
 fn a_variant_that_was_changed_is_not_found_again_by_a_list_that_another_isolate_kept() {
     let served = cached(&json!({}));

@@ -37,6 +37,9 @@ type Stores = BTreeMap<(bool, String), Kept<Bytes>>;
 /// Origins that answer by what they are asked, and when.
 pub(crate) type Origins = Rc<dyn Fn(&Outbound<Bytes>, Timestamp) -> Result<Inbound<Bytes>, FetchError>>;
 
+/// Something that happens once.
+pub(crate) type Happens = Box<dyn FnOnce()>;
+
 /// What an object that many isolates share says to a request.
 pub(crate) type Shield = Rc<dyn Fn(&Relay, Outbound<Bytes>) -> Result<Result<Relayed<Bytes>, FetchError>, StoreError>>;
 
@@ -66,6 +69,10 @@ pub(crate) struct World {
     pub(crate) during_fetch: RefCell<Option<Box<dyn FnOnce()>>>,
     /// Happens while the next body is read from a store.
     pub(crate) during_read: RefCell<Option<Box<dyn FnOnce()>>>,
+    /// Happens while something is on its way into a store: after so many other things.
+    pub(crate) during_keep: RefCell<Option<(usize, Happens)>>,
+    /// Happens while a store is being told to forget.
+    pub(crate) during_forget: RefCell<Option<Happens>>,
     /// How long the control log takes.
     pub(crate) log_takes: Cell<Duration>,
     /// Every command that reached the control log, in order.
@@ -327,6 +334,12 @@ impl Platform for World {
     }
 
     async fn keep(&self, store: Store, key: &str, kept: Kept<Bytes>, retention: Duration) -> Result<(), StoreError> {
+        let during = self.during_keep.take();
+        match during {
+            Some((0, happens)) => happens(),
+            Some((times, happens)) => drop(self.during_keep.replace(Some((times - 1, happens)))),
+            None => {}
+        }
         let until = self.now().plus(retention).as_millis();
         self.kept_until.borrow_mut().insert(place(store, key), until);
         self.store(store)?.insert(place(store, key), kept);
@@ -334,6 +347,10 @@ impl Platform for World {
     }
 
     async fn forget(&self, store: Store, key: &str) -> Result<(), StoreError> {
+        let during = self.during_forget.take();
+        if let Some(happens) = during {
+            happens();
+        }
         self.store(store)?.remove(&place(store, key));
         Ok(())
     }
