@@ -134,6 +134,7 @@ impl Ledger {
         match command {
             Command::Since(known) => Reply::News(self.news(known, now)),
             Command::Append(append) => self.append(append, now),
+            Command::Drain(drain) => self.drain(drain, now),
             Command::Failed => Reply::Failed(self.failed()),
             Command::Replay => Reply::Replayed(self.replay(now)),
         }

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use super::notice::Notice;
 use super::record::{Highest, Incarnation, Kind, Mark, Record, Sequence};
 use super::zone::{Refused, ZoneCall};
 use crate::time::Timestamp;
@@ -16,6 +17,8 @@ pub enum Command {
     Since(Sequence),
     /// Add a record. The same key a second time adds nothing.
     Append(Append),
+    /// Add a notice that drains an origin, unless none of its pool would be left.
+    Drain(Drain),
     /// Which calls to the outside failed for good.
     Failed,
     /// Try them again.
@@ -35,18 +38,29 @@ pub struct Append {
     pub calls: Vec<ZoneCall>,
 }
 
+/// An origin to be drained.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Drain {
+    /// Which, and until when.
+    pub notice: Notice,
+    /// The URLs of all origins of its pool.
+    pub pool: Vec<String>,
+}
+
 /// What the log answers.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Reply {
     /// To [`Command::Since`].
     News(News),
-    /// To [`Command::Append`].
+    /// To [`Command::Append`] and [`Command::Drain`].
     Appended(Appended),
     /// To [`Command::Append`]: the key stands for another record already.
     KeyTaken,
     /// To [`Command::Append`]: more than the log can take at once.
     TooMuch,
+    /// To [`Command::Drain`]: it is the last one of its pool that is not drained.
+    LastOrigin,
     /// To [`Command::Failed`].
     Failed(FailedWork),
     /// To [`Command::Replay`]: how many calls are tried again.

@@ -5,7 +5,7 @@
 
 use std::time::Duration;
 
-use serde::{Serialize, Serializer};
+use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 
 use crate::time::Timestamp;
 
@@ -96,6 +96,13 @@ impl Serialize for Notice {
     }
 }
 
+impl<'de> Deserialize<'de> for Notice {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Notice, D::Error> {
+        let text = String::deserialize(deserializer)?;
+        Notice::read(&text).ok_or_else(|| de::Error::custom("no notice of an origin"))
+    }
+}
+
 impl Notice {
     /// As it is written. Neither names of pools nor URLs have a blank.
     pub fn text(&self) -> String {
@@ -124,11 +131,12 @@ impl Notice {
         self.state.is_of_checks() == other.state.is_of_checks() && self.is_about(&other.pool, &other.url)
     }
 
-    fn is_about(&self, pool: &str, url: &str) -> bool {
+    pub(super) fn is_about(&self, pool: &str, url: &str) -> bool {
         self.url == url && self.pool == pool
     }
 
-    fn standing(&self, now: Timestamp) -> OriginStanding {
+    /// What follows from it alone.
+    pub(super) fn standing(&self, now: Timestamp) -> OriginStanding {
         match self.state {
             State::Drained if self.until > now => OriginStanding::Drained,
             State::Sick if self.until > now => OriginStanding::Sick,

@@ -16,8 +16,8 @@ use super::site::Site;
 use super::visit::Visit;
 use crate::answer::Answer;
 use crate::config::{Pool, PurgeCheck};
-use crate::control::message::{Append, Command, Reply};
-use crate::control::notice::{DRAINED_FOR, Notice, OriginStanding, State};
+use crate::control::message::{Append, Command, Drain, Reply};
+use crate::control::notice::{DRAINED_FOR, Notice, State};
 use crate::control::record::Kind;
 use crate::guard::secret::Scope;
 use crate::health;
@@ -118,19 +118,17 @@ where
         Ok(asked) => asked,
         Err(why) => return ours::problem(visit, StatusCode::BAD_REQUEST, "bad-origin", &format!("{why}.")),
     };
-    let known = control::current(visit, PurgeCheck::Strict).await;
     let now = visit.platform.now();
     let Asked { name, pool, url, drains, force } = asked;
-    if drains && !force && is_last(&known, name, pool, url, now) {
-        let sentence = format!(
-            "{url} is the last origin of the pool `{name}` that is not drained; `force` drains it all the same."
-        );
-        return ours::problem(visit, StatusCode::CONFLICT, "last-origin", &sentence);
-    }
     let (state, until) =
         if drains { (State::Drained, now.plus(DRAINED_FOR)) } else { (State::Undrained, Timestamp::default()) };
     let notice = Notice { pool: name.to_owned(), url: url.to_owned(), state, since: now, until };
-    let command = Command::Append(Append { kind: Kind::Origin(notice), key: None, calls: Vec::new() });
+    let command = if drains && !force {
+        // Only the log knows what another operator drains at the same time.
+        Command::Drain(Drain { notice, pool: pool.origins.iter().map(|origin| origin.url.clone()).collect() })
+    } else {
+        Command::Append(Append { kind: Kind::Origin(notice), key: None, calls: Vec::new() })
+    };
     match visit.timed("log", control::ask(visit.platform.as_ref(), &command, WITHIN)).await {
         Ok(Reply::Appended(appended)) => {
             control::expire(&visit.isolate.lease, &appended, visit.platform.now());
@@ -145,15 +143,15 @@ where
             });
             say("origins", &members)
         }
+        Ok(Reply::LastOrigin) => {
+            let sentence = format!(
+                "{url} is the last origin of the pool `{name}` that is not drained; `force` drains it all the same."
+            );
+            ours::problem(visit, StatusCode::CONFLICT, "last-origin", &sentence)
+        }
         Ok(_) => unreachable(visit, "Nothing was changed", &"the control log answered something else"),
         Err(error) => unreachable(visit, "Nothing was changed", &error),
     }
-}
-
-/// Whether without this origin all of the pool would be drained, and are not yet.
-fn is_last(known: &Known, name: &str, pool: &Pool, url: &str, now: Timestamp) -> bool {
-    let is_drained = |url: &str| known.origin_standing(name, url, now) == OriginStanding::Drained;
-    !is_drained(url) && pool.origins.iter().all(|origin| origin.url == url || is_drained(&origin.url))
 }
 
 /// What an operator asks for.

@@ -110,7 +110,7 @@ where
             ours::problem(visit, StatusCode::CONFLICT, "key-taken", "`key` stands for another purge already.")
         }
         Reply::TooMuch => too_large(visit),
-        Reply::News(_) => {
+        Reply::News(_) | Reply::LastOrigin => {
             ours::problem(visit, StatusCode::BAD_GATEWAY, "control-log", "The control log answered something else.")
         }
     }

@@ -3,7 +3,8 @@
 
 use super::{Change, Kind, Ledger, Table};
 use crate::control::ban::BANS;
-use crate::control::notice::NOTICES;
+use crate::control::message::{Append, Drain, Reply};
+use crate::control::notice::{NOTICES, Notice, OriginStanding};
 use crate::control::record::Sequence;
 use crate::time::Timestamp;
 
@@ -64,6 +65,29 @@ impl Ledger {
             self.change(Change::Drop(Table::Record, sequence.number()));
         }
         Ok(expires_at)
+    }
+
+    /// Drains an origin, unless it is the last one.
+    pub(super) fn drain(&mut self, Drain { notice, pool }: Drain, now: Timestamp) -> Reply {
+        // A log that begins takes notices over.
+        self.begun(now);
+        if self.is_last(&notice, &pool, now) {
+            return Reply::LastOrigin;
+        }
+        self.append(Append { kind: Kind::Origin(notice), key: None, calls: Vec::new() }, now)
+    }
+
+    /// Whether without this origin all of its pool would be drained, and are not yet.
+    fn is_last(&self, notice: &Notice, pool: &[String], now: Timestamp) -> bool {
+        let is_drained = |url: &str| {
+            self.records.values().any(|record| match &record.kind {
+                Kind::Origin(known) => {
+                    known.is_about(&notice.pool, url) && known.standing(now) == OriginStanding::Drained
+                }
+                _ => false,
+            })
+        };
+        !is_drained(&notice.url) && pool.iter().all(|url| *url == notice.url || is_drained(url))
     }
 
     /// A line for the operator's log, where something was let go of before its end since the last time this was asked.

@@ -2,6 +2,7 @@ use proptest::prelude::*;
 
 use super::super::ban::{BANS, Ban};
 use super::super::index::{Index, Subject, Verdict};
+use super::super::message::Drain;
 use super::super::notice::{NOTICES, Notice, OriginStanding, State};
 use super::super::record::{Mark, Purge, Selector};
 use super::super::view::{Applied, View};
@@ -679,6 +680,36 @@ fn the_last_word_on_an_origin_counts_and_is_kept_as_long_as_the_one_before_it() 
     assert_eq!((standing(&view, 1, 30), standing(&view, 2, 600_000)), (OriginStanding::Well, OriginStanding::Sick));
     log.append(said(State::Sick, 2, 1_300_000), at(900_000));
     assert_eq!(log.news(Sequence::NONE, at(900_000)).records.len(), 1, "and afterwards nothing is left of it");
+}
+
+#[test]
+fn of_two_who_drain_the_last_two_origins_at_once_one_is_refused() {
+    let mut log = Stored::default();
+    let drain = |origin: u64, of: &[u64]| {
+        let Kind::Origin(notice) = said(State::Drained, origin, 900_000).kind else { panic!() };
+        Command::Drain(Drain { notice, pool: of.iter().map(|origin| format!("http://{origin}")).collect() })
+    };
+    let is_taken = |reply: Reply| match reply {
+        Reply::Appended(_) => true,
+        Reply::LastOrigin => false,
+        other => panic!("{other:?}"),
+    };
+    log.append(said(State::Sick, 2, 600_000), at(0));
+    assert!(is_taken(log.ask(&drain(1, &[1, 2]), at(0))), "a sick one is left");
+    let before = log.rows.clone();
+    assert!(!is_taken(log.ask(&drain(2, &[1, 2]), at(0))));
+    assert_eq!(log.rows, before);
+    log.restart();
+    assert!(!is_taken(log.ask(&drain(2, &[1, 2]), at(899_999))));
+    assert!(is_taken(log.ask(&drain(1, &[1, 2]), at(1))), "it is drained already");
+    assert!(is_taken(log.ask(&drain(2, &[1, 2, 3]), at(1))), "of three");
+    assert!(is_taken(log.ask(&drain(2, &[1, 2]), at(2))), "both are drained, by whatever way");
+    log.append(said(State::Undrained, 1, 0), at(3));
+    log.append(said(State::Undrained, 2, 0), at(4));
+    assert!(is_taken(log.ask(&drain(2, &[1, 2]), at(5))));
+    assert!(is_taken(log.ask(&drain(1, &[1, 2]), at(900_000))), "the other one is not any more");
+    let mut alone = Stored::default();
+    assert!(!is_taken(alone.ask(&drain(1, &[1]), at(0))));
 }
 
 #[test]
