@@ -22,7 +22,9 @@ cargo build --quiet --locked --profile edge --target wasm32-unknown-unknown \
 cp "${CARGO_TARGET_DIR:-target}/wasm32-unknown-unknown/edge/rimward_edge.wasm" "$work/compiled.wasm"
 
 .tools/bin/wasm-bindgen --target no-modules --no-typescript --out-dir "$work" --out-name glue "$work/compiled.wasm"
-node_modules/.bin/wasm-opt -Oz --enable-bulk-memory --enable-bulk-memory-opt --enable-multivalue \
+# A function with one caller stays one unless it is tiny: what is made of many has many locals, with numbers that no compression
+# finds again, and the platform compiles what is called, function by function.
+node_modules/.bin/wasm-opt -Oz --one-caller-inline-max-function-size=10 --enable-bulk-memory --enable-bulk-memory-opt --enable-multivalue \
     --enable-mutable-globals --enable-nontrapping-float-to-int --enable-reference-types --enable-sign-ext \
     --strip-debug --strip-producers --strip-target-features "$work/glue_bg.wasm" -o "$work/rimward.wasm"
 

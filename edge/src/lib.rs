@@ -5,7 +5,7 @@
 //! asked of an origin and what of its answer goes on; [`rewrite`] changes heads by rule; [`control`] is what all locations
 //! know, such as purges; [`health`] which origins are well; [`telemetry`] what is counted. [`config`] and
 //! [`release::manifest`] are the formats that the builder writes; [`path`], [`query`],
-//! [`field`] and [`time`] are grammar and units. Everything runs natively; only `shell` knows the platform.
+//! [`json`], [`field`] and [`time`] are grammar and units. Everything runs natively; only `shell` knows the platform.
 
 #![allow(async_fn_in_trait, reason = "an isolate has one thread: the futures need not be `Send`")]
 
@@ -16,6 +16,7 @@ pub mod control;
 pub mod field;
 pub mod guard;
 pub mod health;
+pub mod json;
 pub mod limit;
 pub mod memory;
 pub mod order;

@@ -36,6 +36,11 @@ fn run(name: &str) {
 }
 
 #[test]
+fn json_of_any_bytes() {
+    run("json");
+}
+
+#[test]
 fn manifests_of_any_bytes() {
     run("manifest");
 }

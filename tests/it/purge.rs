@@ -7,6 +7,7 @@ use rimward_edge::control::ledger::Ledger;
 use rimward_edge::control::message::{Command, Reply};
 use rimward_edge::control::record::{Kind, Selector, Sequence, Strength};
 use rimward_edge::control::zone::{Items, judge};
+use rimward_edge::json::{read, write};
 use rimward_edge::platform::{Kept, Platform};
 use serde_json::{Value, json};
 
@@ -82,7 +83,7 @@ fn purge_elsewhere(world: &World, of: &Value) -> u64 {
     let command = json!({ "append": { "kind": { "purge": { "of": of } } } });
     let mut log = world.log.borrow_mut();
     let now = world.now();
-    match log.as_mut().unwrap().answer(serde_json::from_value(command).unwrap(), now) {
+    match log.as_mut().unwrap().answer(read(command.to_string().as_bytes()).unwrap(), now) {
         Reply::Appended(appended) => appended.sequence.number(),
         other => panic!("{other:?}"),
     }
@@ -311,7 +312,7 @@ fn a_new_isolate_learns_from_the_copy_while_the_log_is_down() {
         let now = served.world.now();
         log.as_mut().unwrap().copy_due(now).expect("something changed")
     };
-    let kept = Kept { envelope: "news".into(), body: serde_json::to_vec(&copy).unwrap(), length: 0 };
+    let kept = Kept { envelope: "news".into(), body: write(&copy).unwrap().into_bytes(), length: 0 };
     served.world.stores.borrow_mut().insert((true, "control/f00d".into()), kept);
     served.world.log_takes.set(60 * SECOND);
     assert_eq!(known(&served), (place, false));

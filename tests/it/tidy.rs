@@ -46,16 +46,16 @@ fn assert_none(what: &str, findings: &[String]) {
 fn may_import(of: &str) -> &'static [&'static str] {
     match of {
         "config" => &["route::pattern", "release::manifest"],
-        "memory" | "order" | "path" | "query" | "telemetry" | "time" => &[],
+        "json" | "memory" | "order" | "path" | "query" | "telemetry" | "time" => &[],
         // Dates of fields are instants.
         "field" => &["order", "time"],
         "platform" => &["time"],
         "answer" => &["platform", "time"],
-        "cache" | "control" | "guard" | "origin" => &["config", "field", "order", "path", "query", "time"],
+        "cache" | "control" | "guard" | "origin" => &["config", "field", "json", "order", "path", "query", "time"],
         "health" => &["config", "time"],
-        "limit" => &["config", "field", "memory"],
+        "limit" => &["config", "field", "json", "memory"],
         "rewrite" | "route" => &["config", "field", "path", "query", "time", "route::pattern"],
-        "release" => &["answer", "config", "field", "path", "platform", "time"],
+        "release" => &["answer", "config", "field", "json", "path", "platform", "time"],
         "serve" => &[
             "answer",
             "cache",
@@ -64,6 +64,7 @@ fn may_import(of: &str) -> &'static [&'static str] {
             "field",
             "guard",
             "health",
+            "json",
             "limit",
             "memory",
             "origin",
@@ -75,7 +76,7 @@ fn may_import(of: &str) -> &'static [&'static str] {
             "telemetry",
             "time",
         ],
-        "shell" => &["answer", "control", "health", "limit", "memory", "platform", "serve", "time"],
+        "shell" => &["answer", "control", "health", "json", "limit", "memory", "platform", "serve", "time"],
         other => panic!("`{other}` has no place in the flow yet: say here what it may import"),
     }
 }

@@ -14,6 +14,7 @@ use http::header::CONTENT_LENGTH;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode};
 use rimward_edge::answer::{Answer, Body};
 use rimward_edge::control::ledger::Ledger;
+use rimward_edge::json;
 use rimward_edge::limit::object::Object;
 use rimward_edge::limit::turns::Turn;
 use rimward_edge::platform::{
@@ -395,8 +396,8 @@ impl Platform for World {
             return Err(LogError::Timeout(within));
         }
         self.asked_of_log.borrow_mut().push(command.clone());
-        let reply = log.answer(serde_json::from_str(&command).unwrap(), self.now());
-        Ok(serde_json::to_string(&reply).unwrap())
+        let reply = log.answer(json::read(command.as_bytes()).unwrap(), self.now());
+        Ok(json::write(&reply).unwrap())
     }
 
     fn log(&self, line: &str) {

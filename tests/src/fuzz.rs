@@ -15,6 +15,7 @@ pub type Target = (&'static str, fn(&[u8]));
 
 /// All targets. Each has a file in `fuzz/fuzz_targets/` and a folder in `fuzz/corpus/`.
 pub const TARGETS: &[Target] = &[
+    ("json", edge::json),
     ("manifest", edge::manifest),
     ("policy", edge::policy),
     ("request", edge::request),

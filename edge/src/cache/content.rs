@@ -7,12 +7,12 @@ use std::borrow::Cow;
 use http::header::{CONTENT_ENCODING, CONTENT_TYPE};
 use http::{HeaderMap, Method};
 use percent_encoding::percent_decode_str;
-use serde_json::Value;
 use sha2::{Digest, Sha256};
 
 use super::asked::Content;
 use super::key::is_query;
 use crate::config::CachePolicy;
+use crate::json::Value;
 use crate::order;
 
 /// Longer content is not read for its key.
@@ -68,36 +68,41 @@ fn is_graphql_post(method: &Method, headers: &HeaderMap, policy: &CachePolicy) -
 /// A GraphQL request as JSON. The order of members and blanks between them say nothing.
 fn graphql(bytes: &[u8]) -> Content {
     // Without a document the operation is known to the origin alone: by POST it may change something.
-    let Ok(request @ Value::Object(_)) = serde_json::from_slice(bytes) else { return Content::Operation };
+    let Ok(request @ Value::Object(_)) = Value::parse(bytes) else { return Content::Operation };
     let is_query = request.get("query").and_then(Value::as_str).is_some_and(is_query_document);
     if !is_query {
         return Content::Operation;
     }
     let mut digest = Sha256::new();
-    canonical(&mut digest, &request);
-    Content::Keyed(digest.finalize().into())
+    if canonical(&mut digest, &request) { Content::Keyed(digest.finalize().into()) } else { Content::Operation }
 }
 
-/// A value in a form that equal values share and no others: members are sorted, each part has its length before it.
-fn canonical(digest: &mut Sha256, value: &Value) {
+/// A value in a form that equal values share and no others: members are sorted, each part has its length before it. `false` where an
+/// object has two members of one name: readers differ in which of them counts, and so what is kept for one may be another's.
+fn canonical(digest: &mut Sha256, value: &Value) -> bool {
     match value {
         Value::Object(members) => {
             let mut members: Vec<_> = members.iter().collect();
-            order::sort(&mut members, |(one, _), (other, _)| one.cmp(other));
+            order::sort(&mut members, |one, other| one.0.cmp(&other.0));
             part(digest, format!("object {}", members.len()).as_bytes());
-            for (name, value) in members {
-                part(digest, name.as_bytes());
-                canonical(digest, value);
-            }
+            members.windows(2).all(|pair| pair[0].0 != pair[1].0)
+                && members.into_iter().all(|(name, value)| {
+                    part(digest, name.as_bytes());
+                    canonical(digest, value)
+                })
         }
-        Value::Array(items) => {
+        Value::List(items) => {
             part(digest, format!("array {}", items.len()).as_bytes());
-            for item in items {
-                canonical(digest, item);
-            }
+            items.iter().all(|item| canonical(digest, item))
         }
-        Value::String(text) => part(digest, format!("text {text}").as_bytes()),
-        plain => part(digest, plain.to_string().as_bytes()),
+        Value::Text(text) => {
+            part(digest, format!("text {text}").as_bytes());
+            true
+        }
+        plain => {
+            part(digest, plain.to_string().as_bytes());
+            true
+        }
     }
 }
 
@@ -178,6 +183,25 @@ mod tests {
         let headers = headers(&[("content-type", "application/json; charset=utf-8")]);
         assert!(is_keyed(&Method::POST, &headers, &policy));
         read(&Method::POST, &headers, &policy, body.as_bytes())
+    }
+
+    #[test]
+    fn a_graphql_query_that_says_something_twice_has_no_key() {
+        for twice in [
+            r#"{"query":"{ a }","query":"{ b }"}"#,
+            r#"{"query":"{ b }","variables":{"x":1},"query":"{ b }"}"#,
+            r#"{"query":"{ a }","variables":{"x":[{"y":1,"z":2,"\u0079":1}]}}"#,
+        ] {
+            assert_eq!(post(twice), Content::Operation, "{twice}");
+        }
+    }
+
+    #[test]
+    fn numbers_that_differ_have_keys_that_differ() {
+        let number = |digits: &str| post(&format!(r#"{{"query":"{{ a }}","variables":{{"x":{digits}}}}}"#));
+        assert!(matches!(number("1e400"), Content::Keyed(_)));
+        assert_ne!(number("12345678901234567890123"), number("12345678901234567890124"));
+        assert_ne!(number("0.1"), number("0.10000000000000000001"));
     }
 
     #[test]

@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::vary::Spec;
 use crate::config::CachePolicy;
+use crate::json;
 use crate::time::Timestamp;
 
 /// What is written in this form can be read in this form only; anything else counts as nothing.
@@ -174,12 +175,12 @@ impl Stored {
 
     /// Reads an envelope. `None` where it is of another form.
     pub fn from_json(bytes: &[u8]) -> Option<Stored> {
-        serde_json::from_slice(bytes).ok().filter(|stored: &Stored| stored.envelope == ENVELOPE)
+        json::read(bytes).ok().filter(|stored: &Stored| stored.envelope == ENVELOPE)
     }
 
     /// Writes the envelope.
     pub fn to_json(&self) -> Vec<u8> {
-        serde_json::to_vec(self).expect("plain data")
+        json::write(self).expect("plain data").into_bytes()
     }
 
     /// Its age in seconds (RFC 9111 §4.2.3).

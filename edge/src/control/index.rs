@@ -439,7 +439,7 @@ mod tests {
     fn records_of_a_later_version_name_nothing() {
         let mut index = Index::default();
         let later = r#"{"sequence":50,"made_at":1,"expires_at":2,"kind":{"ban":{}}}"#;
-        index.insert(&serde_json::from_str(later).unwrap());
+        index.insert(&crate::json::read(later.as_bytes()).unwrap());
         assert_eq!(ask(&index, AT, 0), Verdict::Standing);
     }
 

@@ -16,6 +16,7 @@ use self::work::Work;
 use super::message::{Append, Appended, Command, FailedWork, News, Reply};
 use super::record::{Highest, Incarnation, Kind, RECORD_LIFE, Record, Sequence, Strength, Weight};
 use super::view::LEASE;
+use crate::json;
 use crate::time::Timestamp;
 
 /// What the log holds at most, one by one: each isolate that needs the log holds as much. Past it the oldest records are
@@ -118,9 +119,9 @@ impl Ledger {
         let mut unread = Vec::new();
         for (table, id, text) in rows {
             let taken = match table {
-                Table::Head => serde_json::from_slice(text.as_bytes()).map(|head| ledger.head = Some(head)),
-                Table::Record => serde_json::from_slice(text.as_bytes()).map(|record| ledger.hold(record)),
-                Table::Work => serde_json::from_slice(text.as_bytes()).map(|work| drop(ledger.work.insert(id, work))),
+                Table::Head => json::read(text.as_bytes()).map(|head| ledger.head = Some(head)),
+                Table::Record => json::read(text.as_bytes()).map(|record| ledger.hold(record)),
+                Table::Work => json::read(text.as_bytes()).map(|work| drop(ledger.work.insert(id, work))),
             };
             if let Err(error) = taken {
                 unread.push(format!("the control log has a row that cannot be read: {table:?} {id}: {error}"));
@@ -306,7 +307,7 @@ impl Ledger {
     }
 
     fn put(&mut self, table: Table, id: u64, row: &impl Serialize) {
-        let text = serde_json::to_string(row).expect("texts, numbers and lists are JSON");
+        let text = json::write(row).expect("texts, numbers and lists are JSON");
         self.change(Change::Put(table, id, text));
     }
 

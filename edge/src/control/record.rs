@@ -4,10 +4,11 @@ use std::fmt;
 use std::time::Duration;
 
 use serde::de::{MapAccess, Visitor};
-use serde::{Deserialize, Deserializer, Serialize};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use super::ban::Ban;
 use super::notice::Notice;
+use crate::json::Raw;
 use crate::time::Timestamp;
 
 /// How long a purge is kept by itself. Afterwards [`Highest`] alone remembers it: what was fetched before it counts as
@@ -116,8 +117,8 @@ pub enum Kind {
     /// An origin is to be left alone, or no longer.
     Origin(Notice),
     /// Something that a later version knows: without meaning here, but in its place.
-    #[serde(untagged)]
-    Later(serde_json::Map<String, serde_json::Value>),
+    #[serde(untagged, serialize_with = "object")]
+    Later(Vec<(String, Raw)>),
 }
 
 impl<'de> Deserialize<'de> for Kind {
@@ -133,21 +134,21 @@ impl<'de> Deserialize<'de> for Kind {
             }
 
             fn visit_map<A: MapAccess<'de>>(self, mut members: A) -> Result<Kind, A::Error> {
-                let mut later = serde_json::Map::new();
+                let mut later = Vec::new();
                 let (mut purge, mut ends) = (None, None);
                 while let Some(name) = members.next_key::<String>()? {
                     if name == "purge" {
                         purge = Some(members.next_value()?);
                         continue;
                     }
-                    let value: serde_json::Value = members.next_value()?;
-                    let read = || match (name.as_str(), value.as_str()?) {
+                    let value: Raw = members.next_value()?;
+                    let read = || match (name.as_str(), value.value()?.as_str()?) {
                         ("ban", text) => Ban::read(text).map(Kind::Ban),
                         ("origin", text) => Notice::read(text).map(Kind::Origin),
                         _ => None,
                     };
                     ends = ends.or_else(read);
-                    later.insert(name, value);
+                    later.push((name, value));
                 }
                 Ok(purge.map_or(ends.unwrap_or(Kind::Later(later)), Kind::Purge))
             }
@@ -155,6 +156,11 @@ impl<'de> Deserialize<'de> for Kind {
 
         deserializer.deserialize_map(Members)
     }
+}
+
+/// Members as an object.
+fn object<S: Serializer>(members: &[(String, Raw)], serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.collect_map(members.iter().map(|(name, value)| (name, value)))
 }
 
 impl Kind {
@@ -300,6 +306,7 @@ impl Highest {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::json;
 
     fn record(kind: Kind) -> Record {
         let made_at = Timestamp::from_millis(1000);
@@ -311,8 +318,8 @@ mod tests {
         let purge = Purge { of: vec![Selector::Tag("a".into()), Selector::All], strength: Strength::Soft };
         let text = r#"{"sequence":7,"made_at":1000,"expires_at":2592001000,"kind":{"purge":{"of":[{"tag":"a"},"all"],"strength":"soft"}}}"#;
         let record = record(Kind::Purge(purge));
-        assert_eq!(serde_json::to_string(&record).unwrap(), text);
-        assert_eq!(serde_json::from_str::<Record>(text).unwrap(), record);
+        assert_eq!(json::write(&record).unwrap(), text);
+        assert_eq!(json::read::<Record>(text.as_bytes()).unwrap(), record);
     }
 
     #[test]
@@ -326,9 +333,9 @@ mod tests {
             r#"{"origin":"slow 5 7 api http://a"}"#,
         ] {
             let text = format!(r#"{{"sequence":7,"made_at":1000,"expires_at":2592001000,"kind":{kind}}}"#);
-            let record: Record = serde_json::from_str(&text).unwrap();
+            let record: Record = json::read(text.as_bytes()).unwrap();
             assert!(matches!(&record.kind, Kind::Later(members) if members.len() == 1), "{record:?}");
-            assert_eq!(serde_json::to_string(&record).unwrap(), text);
+            assert_eq!(json::write(&record).unwrap(), text);
         }
     }
 
@@ -343,8 +350,8 @@ mod tests {
         let kind = r#"{"ban":"0000000000000000000000000000001f 5000 rule login"}"#;
         let text = format!(r#"{{"sequence":7,"made_at":1000,"expires_at":2592001000,"kind":{kind}}}"#);
         let record = record(Kind::Ban(ban));
-        assert_eq!(serde_json::to_string(&record).unwrap(), text);
-        assert_eq!(serde_json::from_str::<Record>(&text).unwrap(), record);
+        assert_eq!(json::write(&record).unwrap(), text);
+        assert_eq!(json::read::<Record>(text.as_bytes()).unwrap(), record);
     }
 
     #[test]
@@ -353,8 +360,8 @@ mod tests {
         let notice = Notice::read(text).unwrap();
         let text = format!(r#"{{"sequence":7,"made_at":1000,"expires_at":2592001000,"kind":{{"origin":"{text}"}}}}"#);
         let record = record(Kind::Origin(notice));
-        assert_eq!(serde_json::to_string(&record).unwrap(), text);
-        assert_eq!(serde_json::from_str::<Record>(&text).unwrap(), record);
+        assert_eq!(json::write(&record).unwrap(), text);
+        assert_eq!(json::read::<Record>(text.as_bytes()).unwrap(), record);
     }
 
     #[test]

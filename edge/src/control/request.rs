@@ -7,6 +7,7 @@ use serde::Deserialize;
 use super::index::PREFIX_SEGMENTS;
 use super::ledger::RECORD;
 use super::record::{Purge, Selector, Strength};
+use crate::json;
 use crate::path::{BadPath, canonical};
 
 /// The body of a request.
@@ -115,7 +116,7 @@ pub struct Here<'site> {
 impl Request {
     /// Reads the body of a request that arrived `here`.
     pub fn parse(body: &[u8], here: Here<'_>) -> Result<Request, BadRequest> {
-        let body: Body = serde_json::from_slice(body).map_err(|error| BadRequest::Form(error.to_string()))?;
+        let body: Body = json::read(body).map_err(|error| BadRequest::Form(error.to_string()))?;
         if body.purges.is_empty() {
             return Err(BadRequest::Nothing);
         }

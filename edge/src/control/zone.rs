@@ -8,6 +8,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use super::record::{Purge, Selector, Strength};
+use crate::json::{self, Value};
 use crate::time::Timestamp;
 
 /// The Worker's variable that names the zone; without it no zone is told.
@@ -183,7 +184,7 @@ impl ZoneCall {
 
     /// The body of the request.
     pub fn body(&self) -> String {
-        serde_json::to_string(&self.items).expect("lists of texts are JSON")
+        json::write(&self.items).expect("lists of texts are JSON")
     }
 }
 
@@ -193,8 +194,8 @@ pub fn judge(status: Option<u16>, retry_after: Option<&str>, text: &str) -> Judg
         return Judgement::Again { after: None, all: false, answer: format!("no answer: {}", words(text)) };
     };
     let accepted = || {
-        let answer = serde_json::from_str::<serde_json::Value>(text).ok();
-        answer.is_some_and(|answer| answer.get("success") == Some(&serde_json::Value::Bool(true)))
+        let answer = Value::parse(text.as_bytes()).ok();
+        answer.is_some_and(|answer| answer.get("success") == Some(&Value::Bool(true)))
     };
     let answer = format!("{status}: {}", words(text)).trim_end().to_owned();
     match status {

@@ -2,10 +2,9 @@
 
 use std::net::IpAddr;
 
-use serde_json::{Map, Value};
-
 use super::partition::{self, Key, Whom};
 use crate::config::{LimitPolicy, Part};
+use crate::json::Value;
 
 /// How long a ban may last: as in the settings.
 pub const LONGEST_SECONDS: u64 = 30 * 24 * 60 * 60;
@@ -20,21 +19,19 @@ pub struct Request {
     /// For how long; `None`: as the limit's own rule says.
     pub seconds: Option<u64>,
     /// All that it says. Beside these, whom: by the parts of the limit's partition, as the settings spell them.
-    members: Map<String, Value>,
+    members: Value,
 }
 
 impl Request {
     /// Reads the body of a request. Else a sentence that says what is wrong.
     pub fn parse(body: &[u8]) -> Result<Request, String> {
-        let mut body: Value = serde_json::from_slice(body).map_err(|error| format!("the body is no JSON: {error}"))?;
-        let count = body.as_object().map_or(0, Map::len);
-        let mut take = |name: &str| body.get_mut(name).map(Value::take);
-        let (lifts, members) = match (take("ban"), take("lift")) {
-            (Some(Value::Object(members)), None) if count == 1 => (false, members),
-            (None, Some(Value::Object(members))) if count == 1 => (true, members),
+        let body = Value::parse(body).map_err(|error| format!("the body is no JSON: {error}"))?;
+        let (lifts, members) = match body.members() {
+            [(name, members @ Value::Object(_))] if name == "ban" => (false, members.clone()),
+            [(name, members @ Value::Object(_))] if name == "lift" => (true, members.clone()),
             _ => return Err("the body is an object of one member: `ban` or `lift`, an object".to_owned()),
         };
-        let Some(Value::String(limit)) = members.get("limit") else {
+        let Some(Value::Text(limit)) = members.get("limit") else {
             return Err("`limit` is to be the name of a `[limit.*]`".to_owned());
         };
         let seconds = match members.get("seconds") {
@@ -56,7 +53,7 @@ impl Request {
     ) -> Result<String, String> {
         let parts = policy.partition.as_slice();
         let text = |name: &str| self.members.get(name).and_then(Value::as_str);
-        let named = self.members.len() - 1 - usize::from(self.seconds.is_some());
+        let named = self.members.members().len() - 1 - usize::from(self.seconds.is_some());
         if let (Some(digest), 1) = (text("digest"), named) {
             let is_digest = digest.len() == 32 && digest.bytes().all(|byte| byte.is_ascii_hexdigit());
             return if is_digest {

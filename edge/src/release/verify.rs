@@ -10,6 +10,7 @@ use super::manifest::{
     FORMAT, Manifest, PRIVATE_FOLDER, RELEASES_PATH, Releases, Retained, manifest_path, settings_path,
 };
 use crate::config::{Settings, SettingsFile};
+use crate::json;
 use crate::platform::WholeFile;
 
 /// Manifests past this are refused: 100,000 files with all that is known of them stay well below.
@@ -113,11 +114,11 @@ fn parse<T: DeserializeOwned>(path: &str, bytes: &[u8], format: impl Fn(&T) -> u
     if bytes.len() > FILE_LIMIT_BYTES {
         return Err(corrupt(format!("it has {} bytes, past the limit of {FILE_LIMIT_BYTES}", bytes.len())));
     }
-    match serde_json::from_slice::<T>(bytes) {
+    match json::read::<T>(bytes) {
         Ok(value) if format(&value) == FORMAT => Ok(value),
         Ok(value) => Err(later(u64::from(format(&value)))),
         // A later format may have another shape: that it is later says more than where the shapes differ.
-        Err(error) => match serde_json::from_slice::<Probe>(bytes) {
+        Err(error) => match json::read::<Probe>(bytes) {
             Ok(probe) if probe.format != u64::from(FORMAT) => Err(later(probe.format)),
             _ => Err(corrupt(error.to_string())),
         },

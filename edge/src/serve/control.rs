@@ -26,6 +26,7 @@ use crate::control::message::{Append, Appended, Command, News, Reply};
 use crate::control::notice::{Notice, OriginStanding};
 use crate::control::record::{Incarnation, Kind, Mark, Selector, Sequence};
 use crate::control::view::{Applied, Certainty, DEADLINE, DEADLINE_OFF_PATH, Renewal, SNAPSHOT_LIFE, View};
+use crate::json;
 use crate::platform::{Kept, LogError, Platform, Request, Store};
 use crate::time::Timestamp;
 
@@ -256,10 +257,10 @@ pub(super) fn expire(lease: &Lease, added: &Appended, now: Timestamp) {
 
 /// Asks the log a command.
 pub(super) async fn ask<P: Platform>(platform: &P, command: &Command, within: Duration) -> Result<Reply, LogError> {
-    let unlike = |error: serde_json::Error| LogError::Failed(error.to_string());
-    let command = serde_json::to_string(command).map_err(unlike)?;
+    let unlike = |error: json::Error| LogError::Failed(error.to_string());
+    let command = json::write(command).map_err(unlike)?;
     let reply = platform.ask_log(command, within).await?;
-    serde_json::from_slice(reply.as_bytes()).map_err(unlike)
+    json::read(reply.as_bytes()).map_err(unlike)
 }
 
 /// Renews the view: by what the data centre shares, unless that is not enough; else by the log; else from the copy.
@@ -326,7 +327,7 @@ fn share<P: Platform + 'static>(platform: &Rc<P>, id: &str, news: &News, asked_a
     let (news, key, after) = (news.newest(NEWEST), key(id), Rc::clone(platform));
     platform.defer(async move {
         let snapshot = Snapshot { news, asked_at, age: after.now().since(asked_at) };
-        let Ok(body) = serde_json::to_string(&snapshot).map(String::into_bytes) else { return };
+        let Ok(body) = json::write(&snapshot).map(String::into_bytes) else { return };
         let length = body.len() as u64;
         let kept = Kept { envelope: "snapshot".to_owned(), body: after.body(body), length };
         // The neighbours ask the log themselves where it is not there.
@@ -352,5 +353,5 @@ async fn read<P: Platform, T: for<'de> Deserialize<'de>>(platform: &P, store: St
     let kept = platform.kept(store, &key(id)).await.ok()??;
     let body = platform.gather(kept.body, NEWS_BYTES).await.ok()?;
     let bytes = platform.bytes(&body)?;
-    serde_json::from_slice(&bytes).ok()
+    json::read(&bytes).ok()
 }

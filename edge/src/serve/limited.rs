@@ -5,7 +5,6 @@ use std::time::Duration;
 
 use http::header::{CONTENT_LENGTH, RETRY_AFTER};
 use http::{HeaderMap, HeaderValue, StatusCode};
-use serde_json::json;
 
 use super::apart;
 use super::bans;
@@ -16,6 +15,7 @@ use super::visit::Visit;
 use crate::answer::{Answer, Body};
 use crate::config::{Algorithm, Guards, LimitPolicy, Part, Pool, Precision, Route, Settings, WhenUnreachable};
 use crate::guard::client;
+use crate::json::Value;
 use crate::limit::counter::Quota;
 use crate::limit::fields::{self, Told};
 use crate::limit::limiter::{self, By, Charge, Limiter, Plan, Question, Reply, Standing, Undo};
@@ -458,14 +458,14 @@ where
     let mut answer = if is_navigation(&|name| visit.request.header(name)) {
         ours::say(visit, status, token, sentence)
     } else {
-        let problem = json!({
-            "type": kind,
-            "title": status.canonical_reason(),
-            "status": status.as_u16(),
-            "detail": sentence,
-            "violated-policies": names,
-            "request_id": visit.id(),
-        });
+        let problem = Value::object(vec![
+            ("type", kind.into()),
+            ("title", status.canonical_reason().into()),
+            ("status", u64::from(status.as_u16()).into()),
+            ("detail", sentence.into()),
+            ("violated-policies", Value::List(names.iter().map(|name| Value::from(*name)).collect())),
+            ("request_id", visit.id().into()),
+        ]);
         let mut answer = Answer::text(status, format!("{problem}\n"));
         answer.headers = ours::head(token, "application/problem+json");
         answer

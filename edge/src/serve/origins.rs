@@ -6,7 +6,6 @@ use std::time::Duration;
 
 use http::header::ALLOW;
 use http::{HeaderValue, Method, StatusCode};
-use serde_json::{Value, json};
 
 use super::admission::turned_away;
 use super::control::{self, Known};
@@ -21,6 +20,7 @@ use crate::control::notice::{DRAINED_FOR, Notice, State};
 use crate::control::record::Kind;
 use crate::guard::secret::Scope;
 use crate::health;
+use crate::json::Value;
 use crate::platform::{Platform, Request, StoreError};
 use crate::time::Timestamp;
 
@@ -89,19 +89,22 @@ where
     for (name, pool) in site.settings.pools.iter() {
         let origins: Vec<Value> =
             pool.origins.iter().map(|origin| origin_json(&known, name, &origin.url, now)).collect();
-        pools.push(json!({ "pool": name, "checked": pool.health.is_some(), "origins": origins }));
+        pools.push(Value::object(vec![
+            ("pool", name.as_str().into()),
+            ("checked", pool.health.is_some().into()),
+            ("origins", Value::List(origins)),
+        ]));
     }
-    say("origins", &json!({ "pools": pools, "sure": !known.is_unsure() }))
+    say("origins", &Value::object(vec![("pools", Value::List(pools)), ("sure", (!known.is_unsure()).into())]))
 }
 
 fn origin_json(known: &Known, pool: &str, url: &str, now: Timestamp) -> Value {
     let standing = known.origin_standing(pool, url, now).word();
-    let mut members = json!({ "url": url, "standing": standing });
+    let mut members = vec![("url", url.into()), ("standing", standing.into())];
     if let Some(notice) = known.notice(pool, url, now) {
-        members["since_ms"] = notice.since.as_millis().into();
-        members["by"] = notice.state.by().into();
+        members.extend([("since_ms", notice.since.as_millis().into()), ("by", notice.state.by().into())]);
     }
-    members
+    Value::object(members)
 }
 
 /// Drains an origin, or undrains it.
@@ -134,14 +137,14 @@ where
             control::expire(&visit.isolate.lease, &appended, visit.platform.now());
             visit.log(&format!("pool `{name}`: {url} is {}", state.word()));
             let settles_in = u64::try_from(appended.settles_in.as_millis()).unwrap_or(u64::MAX);
-            let members = json!({
-                "pool": name,
-                "origin": url,
-                "state": state.word(),
-                "sequence": appended.sequence,
-                "settles_in_ms": settles_in,
-            });
-            say("origins", &members)
+            let members = vec![
+                ("pool", name.into()),
+                ("origin", url.into()),
+                ("state", state.word().into()),
+                ("sequence", appended.sequence.number().into()),
+                ("settles_in_ms", settles_in.into()),
+            ];
+            say("origins", &Value::object(members))
         }
         Ok(Reply::LastOrigin) => {
             let sentence = format!(
@@ -168,11 +171,10 @@ struct Asked<'a> {
 impl<'a> Asked<'a> {
     /// Else a sentence that says what is wrong.
     fn read(bytes: &[u8], site: &'a Site) -> Result<Asked<'a>, String> {
-        let body: Value = serde_json::from_slice(bytes).map_err(|error| format!("the body is no JSON: {error}"))?;
-        let count = body.as_object().map_or(0, serde_json::Map::len);
-        let (drains, members) = match (&body["drain"], &body["undrain"]) {
-            (Value::Object(members), Value::Null) if count == 1 => (true, members),
-            (Value::Null, Value::Object(members)) if count == 1 => (false, members),
+        let body = Value::parse(bytes).map_err(|error| format!("the body is no JSON: {error}"))?;
+        let (drains, members) = match body.members() {
+            [(name, members @ Value::Object(_))] if name == "drain" => (true, members),
+            [(name, members @ Value::Object(_))] if name == "undrain" => (false, members),
             _ => return Err("the body is an object of one member: `drain` or `undrain`, an object".to_owned()),
         };
         let text = |name: &str| members.get(name).and_then(Value::as_str);
@@ -183,9 +185,11 @@ impl<'a> Asked<'a> {
         };
         let force = match members.get("force") {
             None => Some(false),
-            Some(force) => force.as_bool().filter(|_| drains),
+            Some(Value::Bool(force)) if drains => Some(*force),
+            Some(_) => None,
         };
-        let force = force.filter(|_| members.keys().all(|name| ["pool", "origin", "force"].contains(&name.as_str())));
+        let is_known = |name: &str| ["pool", "origin", "force"].contains(&name);
+        let force = force.filter(|_| members.members().iter().all(|(name, _)| is_known(name)));
         let force = force.ok_or("beside `pool` and `origin` there is only `force` of `drain`: true or false")?;
         let (name, pool) = site
             .settings

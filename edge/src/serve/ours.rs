@@ -2,12 +2,12 @@
 
 use http::header::{ALLOW, CACHE_CONTROL, CONTENT_TYPE, LOCATION, X_CONTENT_TYPE_OPTIONS};
 use http::{HeaderMap, HeaderValue, StatusCode};
-use serde_json::json;
 
 use super::site::{Site, Unready};
 use super::visit::Visit;
 use crate::answer::{Answer, Body, keep_out_of_the_front};
 use crate::guard::{Refusal, target::Target};
+use crate::json::Value;
 use crate::path::encode_unfit;
 use crate::platform::{Platform, Request};
 use crate::release::file::File;
@@ -166,7 +166,11 @@ where
         return refuse(visit, Refusal::BadMethod);
     }
     let status = if release.is_some() { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
-    let text = json!({ "ok": release.is_some(), "release": release, "version": env!("CARGO_PKG_VERSION") });
+    let text = Value::object(vec![
+        ("ok", release.is_some().into()),
+        ("release", release.into()),
+        ("version", env!("CARGO_PKG_VERSION").into()),
+    ]);
     let mut answer = Answer::text(status, format!("{text}\n"));
     answer.headers = head("health", "application/json");
     answer
@@ -222,7 +226,12 @@ where
     R: Request<Body = P::Body>,
 {
     let title = status.canonical_reason().unwrap_or("Error");
-    let problem = json!({ "title": title, "status": status.as_u16(), "detail": sentence, "request_id": visit.id() });
+    let problem = Value::object(vec![
+        ("title", title.into()),
+        ("status", u64::from(status.as_u16()).into()),
+        ("detail", sentence.into()),
+        ("request_id", visit.id().into()),
+    ]);
     let mut answer = Answer::text(status, format!("{problem}\n"));
     answer.headers = head(token, "application/problem+json");
     answer

@@ -4,7 +4,6 @@ use std::time::Duration;
 
 use http::header::ALLOW;
 use http::{HeaderMap, HeaderValue, Method, StatusCode};
-use serde_json::{Value, json};
 
 use super::admission::turned_away;
 use super::control;
@@ -22,6 +21,7 @@ use crate::control::view::LEASE;
 use crate::control::zone;
 use crate::guard::secret::Scope;
 use crate::guard::target::Target;
+use crate::json::{self, Value};
 use crate::platform::{Platform, Request};
 
 /// How long whoever purges waits for the log.
@@ -79,7 +79,13 @@ where
     R: Request<Body = P::Body>,
 {
     let known = control::current(visit, PurgeCheck::Lease).await;
-    say("purge", &json!({ "sequence": known.mark().sequence, "sure": !known.is_unsure() }))
+    say(
+        "purge",
+        &Value::object(vec![
+            ("sequence", known.mark().sequence.number().into()),
+            ("sure", (!known.is_unsure()).into()),
+        ]),
+    )
 }
 
 /// The log could not be asked. `what` came of it.
@@ -104,8 +110,8 @@ where
             let calls = if let Command::Append(append) = command { append.calls.len() } else { 0 };
             say("purge", &appended_json(&appended, calls))
         }
-        Reply::Failed(work) => say("purge", &json!(work)),
-        Reply::Replayed(count) => say("purge", &json!({ "replayed": count })),
+        Reply::Failed(work) => say("purge", &json::write(&work).expect("texts, numbers and lists are JSON")),
+        Reply::Replayed(count) => say("purge", &Value::object(vec![("replayed", (count as u64).into())])),
         Reply::KeyTaken => {
             ours::problem(visit, StatusCode::CONFLICT, "key-taken", "`key` stands for another purge already.")
         }
@@ -117,14 +123,14 @@ where
 }
 
 fn appended_json(appended: &Appended, calls: usize) -> Value {
-    json!({
-        "sequence": appended.sequence,
-        "again": appended.again,
+    Value::object(vec![
+        ("sequence", appended.sequence.number().into()),
+        ("again", appended.again.into()),
         // From now on; by then no isolate goes by what it knew before.
-        "settles_in_ms": u64::try_from(appended.settles_in.as_millis()).unwrap_or(u64::MAX),
-        "settled_at_ms": appended.made_at.plus(LEASE),
-        "zone_calls": calls,
-    })
+        ("settles_in_ms", u64::try_from(appended.settles_in.as_millis()).unwrap_or(u64::MAX).into()),
+        ("settled_at_ms", appended.made_at.plus(LEASE).as_millis().into()),
+        ("zone_calls", (calls as u64).into()),
+    ])
 }
 
 /// The purge that a request asks for.

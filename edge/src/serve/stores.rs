@@ -11,6 +11,7 @@ use super::Isolate;
 use super::stock::{Content, Stock};
 use crate::cache::{Asked, Key, Spec, Specs, Stored};
 use crate::config::{CachePolicy, PERSIST_FROM_S};
+use crate::json;
 use crate::platform::{Kept, Platform, Store, StoreError};
 use crate::release::verify::hexadecimal_sha256;
 use crate::time::Timestamp;
@@ -193,7 +194,7 @@ impl<P: Platform> Stores<'_, P> {
         let Some(kept) = self.platform.kept(store, &self.place(key)).await? else { return Ok(None) };
         let Kept { envelope, body, length } = kept;
         // Of another version, cut short, or from before a change: as if it were not there.
-        let Ok(envelope) = serde_json::from_slice::<Envelope>(envelope.as_bytes()) else { return Ok(None) };
+        let Ok(envelope) = json::read::<Envelope>(envelope.as_bytes()) else { return Ok(None) };
         let is_whole = |stored: &Stored| stored.announced() == Some(length);
         let is_sound = envelope
             .stored
@@ -289,7 +290,7 @@ impl<P: Platform> Stores<'_, P> {
     }
 
     async fn write(&self, store: Store, key: &str, envelope: &Envelope, body: P::Body, retention: Duration) {
-        let envelope = ascii(&serde_json::to_string(envelope).expect("plain data"));
+        let envelope = ascii(&json::write(envelope).expect("plain data"));
         if envelope.len() > ENVELOPE_LIMIT_BYTES {
             return;
         }

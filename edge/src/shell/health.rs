@@ -11,6 +11,7 @@ use crate::control::message::{Append, Command, Reply};
 use crate::control::notice::{Notice, State};
 use crate::control::record::Kind;
 use crate::health::checker::{Checker, Outcome, Rows, Word};
+use crate::json;
 use crate::time::Timestamp;
 
 /// See [`Checker`].
@@ -64,13 +65,13 @@ impl HealthChecker {
         };
         let state = if sick_until.is_some() { State::Sick } else { State::Well };
         let kind = Kind::Origin(Notice { pool, url, state, since, until: sick_until.unwrap_or_default() });
-        Ok(Some(serde_json::to_string(&Command::Append(Append { kind, key: None, calls: Vec::new() }))?))
+        Ok(Some(json::write(&Command::Append(Append { kind, key: None, calls: Vec::new() }))?))
     }
 
     /// See [`Checker::said`]: what the log answered, if it did.
     #[allow(clippy::needless_pass_by_value, reason = "an argument that may be absent cannot be borrowed")]
     pub fn said(&mut self, reply: Option<String>, now: f64) {
-        let reply = reply.and_then(|reply| serde_json::from_slice::<Reply>(reply.as_bytes()).ok());
+        let reply = reply.and_then(|reply| json::read::<Reply>(reply.as_bytes()).ok());
         self.checker.said(matches!(reply, Some(Reply::Appended(_))), timestamp(now));
     }
 

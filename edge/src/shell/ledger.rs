@@ -10,6 +10,7 @@ use crate::control::ledger::{Beginning, Ledger};
 use crate::control::message::Command;
 use crate::control::record::Sequence;
 use crate::control::zone;
+use crate::json;
 use crate::time::Timestamp;
 
 /// See [`Ledger`].
@@ -33,12 +34,12 @@ impl ControlLedger {
     #[wasm_bindgen(constructor)]
     pub fn new(rows: &str, copy: Option<String>) -> Result<ControlLedger, JsError> {
         let copy = copy.and_then(|copy| {
-            let read = serde_json::from_slice(copy.as_bytes());
+            let read = json::read(copy.as_bytes());
             read.map_err(|error| bindings::log(&format!("the copy of the control log cannot be read: {error}"))).ok()
         });
         let chance = bindings::random().to_vec().into_iter().take(8).fold(0, |bits, byte| bits << 8 | u64::from(byte));
         let beginning = Beginning { chance, copy };
-        let (ledger, unread) = Ledger::open(serde_json::from_slice(rows.as_bytes())?, beginning);
+        let (ledger, unread) = Ledger::open(json::read(rows.as_bytes())?, beginning);
         for line in unread {
             bindings::log(&line);
         }
@@ -47,8 +48,8 @@ impl ControlLedger {
 
     /// See [`Ledger::answer`]. Fails where the command is of a version that is not this one.
     pub fn ask(&mut self, command: &str, now: f64) -> Result<String, JsError> {
-        let command: Command = serde_json::from_slice(command.as_bytes())?;
-        let reply = serde_json::to_string(&self.ledger.answer(command, timestamp(now)))?;
+        let command: Command = json::read(command.as_bytes())?;
+        let reply = json::write(&self.ledger.answer(command, timestamp(now)))?;
         if let Some(line) = self.ledger.take_warning() {
             bindings::log(line);
         }
@@ -57,7 +58,7 @@ impl ControlLedger {
 
     /// See [`Ledger::take_changes`]: JSON, `[{"put": [table, id, text]}, {"drop": [table, id]}, …]`.
     pub fn changes(&mut self) -> Result<String, JsError> {
-        Ok(serde_json::to_string(&self.ledger.take_changes())?)
+        Ok(json::write(&self.ledger.take_changes())?)
     }
 
     /// See [`Ledger::wake_at`].
@@ -70,7 +71,7 @@ impl ControlLedger {
     #[wasm_bindgen(js_name = nextCall)]
     pub fn next_call(&mut self, now: f64) -> Result<Option<String>, JsError> {
         let Some((id, call)) = self.ledger.next_call(timestamp(now)) else { return Ok(None) };
-        Ok(Some(serde_json::to_string(&Call { id, path: &call.path(), body: &call.body() })?))
+        Ok(Some(json::write(&Call { id, path: &call.path(), body: &call.body() })?))
     }
 
     /// See [`Ledger::called`]. Without a status there was no answer, and `text` says why.
@@ -86,7 +87,7 @@ impl ControlLedger {
     #[wasm_bindgen(js_name = copyDue)]
     pub fn copy_due(&self, now: f64) -> Result<Option<String>, JsError> {
         let Some(news) = self.ledger.copy_due(timestamp(now)) else { return Ok(None) };
-        Ok(Some(serde_json::to_string(&news)?))
+        Ok(Some(json::write(&news)?))
     }
 
     /// See [`Ledger::copied`].

@@ -12,6 +12,7 @@ use http::StatusCode;
 use rimward_edge::control::ledger::{Beginning, Change, Ledger, Row, Table};
 use rimward_edge::control::message::{Command, Reply};
 use rimward_edge::control::record::{Kind, Purge};
+use rimward_edge::json;
 use rimward_edge::platform::{
     AssetError, FetchError, Inbound, Kept, LimitAsk, LogError, Outbound, Platform, Recording, Relay, Relayed, Signal,
     Store, StoreError, Watch, WholeFile,
@@ -133,7 +134,7 @@ impl World {
     fn at_log(&self, command: &str) -> Reply {
         let now = self.clock.now();
         let log = &mut *self.log.borrow_mut();
-        let command: Command = serde_json::from_str(command).expect("a command of ours");
+        let command: Command = json::read(command.as_bytes()).expect("a command of ours");
         let appended = match &command {
             Command::Append(append) => match &append.kind {
                 Kind::Purge(purge) => Some(purge.clone()),
@@ -183,7 +184,7 @@ impl World {
                 .flatten()
             };
             if let Some(news) = news {
-                let body = Stuff::of(serde_json::to_vec(&news).expect("plain data"));
+                let body = Stuff::of(json::write(&news).expect("plain data").into_bytes());
                 let length = body.length().expect("at hand");
                 let kept = Kept { envelope: "news".to_owned(), body, length };
                 let lying = Lying { kept, until: Millis::MAX };
@@ -589,7 +590,7 @@ impl Platform for Edge {
             return Err(LogError::Timeout(within));
         }
         clock.pause(back).await;
-        Ok(serde_json::to_string(&reply).expect("plain data"))
+        Ok(json::write(&reply).expect("plain data"))
     }
 
     fn log(&self, line: &str) {

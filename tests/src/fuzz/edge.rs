@@ -1,25 +1,50 @@
 //! The edge's parsers: its files and the fields of requests.
 
+use std::fmt::Debug;
+
 use rimward_edge::config::SettingsFile;
 use rimward_edge::field::accept::Codings;
 use rimward_edge::field::range::{self, Ranges};
 use rimward_edge::field::{etag, list};
 use rimward_edge::guard::target::Target;
+use rimward_edge::json::{self, Value};
 use rimward_edge::path;
 use rimward_edge::release::manifest::{Coding, Manifest, Releases};
 use rimward_edge::release::table::{Found, Release};
 use rimward_edge::release::{negotiate, verify};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+/// JSON of whatever form: what our reader takes, another takes as the same, and it is written as it was read.
+pub(super) fn json(bytes: &[u8]) {
+    let theirs = serde_json::from_slice::<serde_json::Value>(bytes);
+    let Ok(ours) = Value::parse(bytes) else {
+        assert!(theirs.is_err(), "{}", String::from_utf8_lossy(bytes));
+        return;
+    };
+    let written = ours.to_string();
+    assert_eq!(Value::parse(written.as_bytes()), Ok(ours));
+    match theirs {
+        Ok(theirs) => assert_eq!(serde_json::from_str::<serde_json::Value>(&written).ok(), Some(theirs)),
+        // We keep numbers as they are spelled, however large they are.
+        Err(error) => assert!(error.to_string().starts_with("number out of range"), "{written}: {error}"),
+    }
+}
+
+/// Reads a file: another reader has to take what ours takes, as the same, and what was written can be read again.
+fn read<T: Serialize + DeserializeOwned + PartialEq + Debug>(bytes: &[u8]) -> Option<T> {
+    let value: T = json::read(bytes).ok()?;
+    assert_eq!(Some(&value), serde_json::from_slice(bytes).ok().as_ref());
+    let written = serde_json::to_vec(&value).expect("plain data");
+    assert_eq!(Ok(&value), json::read(&written).as_ref(), "what was written can be read");
+    Some(value)
+}
 
 /// A manifest, or the list of releases: read again after being written it is the same, and a release of it can be asked.
 pub(super) fn manifest(bytes: &[u8]) {
     let _ = verify::releases(bytes);
-    if let Ok(releases) = serde_json::from_slice::<Releases>(bytes) {
-        let written = serde_json::to_vec(&releases).expect("plain data");
-        assert_eq!(releases, serde_json::from_slice(&written).expect("what was written can be read"));
-    }
-    let Ok(manifest) = serde_json::from_slice::<Manifest>(bytes) else { return };
-    let written = serde_json::to_vec(&manifest).expect("plain data");
-    assert_eq!(manifest, serde_json::from_slice(&written).expect("what was written can be read"));
+    let _ = read::<Releases>(bytes);
+    let Some(manifest) = read::<Manifest>(bytes) else { return };
     let release = Release::current("0123456789", &manifest);
     for asset in manifest.assets.values() {
         let url = format!("{}{}", manifest.base, asset.path);
@@ -33,9 +58,7 @@ pub(super) fn manifest(bytes: &[u8]) {
 
 /// The compiled settings.
 pub(super) fn policy(bytes: &[u8]) {
-    let Ok(file) = serde_json::from_slice::<SettingsFile>(bytes) else { return };
-    let written = serde_json::to_vec(&file).expect("plain data");
-    assert_eq!(file, serde_json::from_slice(&written).expect("what was written can be read"));
+    let Some(file) = read::<SettingsFile>(bytes) else { return };
     for rule in &file.settings.headers {
         let text = rule.path.as_str().to_owned();
         if let Some(caught) = rule.path.matches(&text) {

@@ -46,8 +46,8 @@ impl Stored {
         let changes = self.ledger.take_changes();
         self.writes += usize::from(!changes.is_empty());
         for change in changes {
-            let text = serde_json::to_string(&change).unwrap();
-            match serde_json::from_str(&text).unwrap() {
+            let text = json::write(&change).unwrap();
+            match json::read(text.as_bytes()).unwrap() {
                 Change::Put(table, id, text) => drop(self.rows.insert((table as u8, id), (table, id, text))),
                 Change::Drop(table, id) => drop(self.rows.remove(&(table as u8, id))),
             }
@@ -56,10 +56,10 @@ impl Stored {
     }
 
     fn ask(&mut self, command: &Command, now: Timestamp) -> Reply {
-        let text = serde_json::to_string(command).unwrap();
-        let reply = self.do_(|ledger| ledger.answer(serde_json::from_str(&text).unwrap(), now));
-        let text = serde_json::to_string(&reply).unwrap();
-        assert_eq!(serde_json::from_str::<Reply>(&text).unwrap(), reply);
+        let text = json::write(command).unwrap();
+        let reply = self.do_(|ledger| ledger.answer(json::read(text.as_bytes()).unwrap(), now));
+        let text = json::write(&reply).unwrap();
+        assert_eq!(json::read::<Reply>(text.as_bytes()).unwrap(), reply);
         reply
     }
 
@@ -277,7 +277,7 @@ fn one_record_is_bounded() {
 fn what_a_later_version_wrote_is_handed_on_and_never_forgotten() {
     let mut log = Stored::default();
     let later = r#"{"kind":{"drain":{"origin":"a"}}}"#;
-    let later = log.append(serde_json::from_str(later).unwrap(), at(0));
+    let later = log.append(json::read(later.as_bytes()).unwrap(), at(0));
     log.append(tagged(&["a"]), at(1));
     log.append(tagged(&["b"]), at(40 * 24 * 60 * 60 * 1000));
     let news = log.news(Sequence::NONE, at(0));
