@@ -143,7 +143,7 @@ fn a_log_that_begins_anew_goes_on_above_its_copy_and_takes_over_what_ends_by_its
     lost.append(banned(1, 90_000, false), at(60_001));
     lost.append(banned(2, 60_500, true), at(60_002));
     lost.append(said(State::Drained, 1, 99_000), at(60_003));
-    lost.append(serde_json::from_str(r#"{"kind":{"slow":{"origin":"b"}}}"#).unwrap(), at(60_004));
+    lost.append(crate::json::read(br#"{"kind":{"slow":{"origin":"b"}}}"#).unwrap(), at(60_004));
     let copy = lost.ledger.copy_due(at(60_004)).unwrap();
 
     // By a clock that is behind the other one.
