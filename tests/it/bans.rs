@@ -3,7 +3,6 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::process::Output;
-use std::rc::Rc;
 use std::time::{Duration, Instant};
 
 use rimward_edge::config::{LimitPolicy, Route, Settings};
@@ -13,15 +12,14 @@ use rimward_edge::control::record::{Kind, Sequence};
 use rimward_edge::platform::Platform as _;
 use serde_json::{Value, json};
 
-use crate::log::{Place, bearer, until, with_a_second};
+use crate::log::{Place, SECRET, bearer, until, with_a_second};
 use crate::origin::Origin;
 use crate::published::publish;
 use crate::runtime::{Connection, Workerd, free_address};
-use crate::site::rimward;
+use crate::site::{check, rimward};
 use crate::workerd::with_api;
 use crate::world::{Folder, Seen, Sent, Served, get, navigate, settings, site};
 
-const SECRET: &str = "correct-horse-battery-staple";
 const OTHER: &str = "198.51.100.7";
 
 /// A site under these limits, with a log, at the beginning of a minute.
@@ -34,11 +32,6 @@ fn served(limits: &[&str]) -> Served {
     served.world.variables.borrow_mut().insert("RIMWARD_OPERATE_SECRET".to_owned(), SECRET.to_owned());
     served.world.pass(Duration::from_mins(1_000_000));
     served
-}
-
-/// Another isolate.
-fn elsewhere(served: &Served) -> Served {
-    Served { world: Rc::clone(&served.world), isolate: Rc::default() }
 }
 
 fn ask(served: &Served, request: &Sent) -> Seen {
@@ -68,19 +61,14 @@ fn api(method: &str, body: &str) -> Sent {
 }
 
 #[track_caller]
-fn json_of(seen: &Seen) -> Value {
-    serde_json::from_slice(&seen.body).unwrap_or_else(|error| panic!("{error}: {}", seen.text()))
-}
-
-#[track_caller]
 fn change(served: &Served, body: &Value) -> Value {
     let seen = served.ask(&api("POST", &body.to_string()));
     assert_eq!(seen.status, 200, "{}", seen.text());
-    json_of(&seen)
+    seen.json()
 }
 
 fn listed(served: &Served) -> Value {
-    json_of(&served.ask(&api("GET", "")))
+    served.ask(&api("GET", "")).json()
 }
 
 fn in_log(served: &Served) -> usize {
@@ -102,7 +90,7 @@ fn who_goes_on_after_so_many_refusals_is_banned_and_nobody_else() {
     assert_eq!(seen, ["", "", "limited", "limited", "limited", "banned", "banned"]);
     let banned = ask(&served, &get("/api/x"));
     assert_eq!((banned.field("retry-after").as_str(), banned.field("cache-control").as_str()), ("600", "no-store"));
-    let problem = json_of(&banned);
+    let problem = banned.json();
     assert_eq!(problem["type"], "https://iana.org/assignments/http-problem-types#abnormal-usage-detected");
     assert_eq!((&problem["status"], &problem["violated-policies"]), (&json!(429), &json!(["a"])));
     assert_eq!(problem["request_id"], banned.field("x-request-id"));
@@ -110,7 +98,7 @@ fn who_goes_on_after_so_many_refusals_is_banned_and_nobody_else() {
     assert_eq!((page.status, page.field("content-type").as_str()), (429, "text/plain; charset=utf-8"));
     assert_eq!(outcomes(&served, &get("/api/x").by_peer(OTHER), 3), ["", "", "limited"], "others have their own");
     // Every other isolate obeys it too, though it refused nobody.
-    assert!(is_banned(&elsewhere(&served), &get("/api/x")));
+    assert!(is_banned(&served.elsewhere(), &get("/api/x")));
     assert_eq!(in_log(&served), 1);
 }
 
@@ -245,7 +233,7 @@ fn an_operator_bans_and_lets_in_again() {
 #[test]
 fn another_isolate_obeys_a_ban_and_its_end_within_2_s() {
     let served = served(&["a; fixed-window 99 60000; ban 1 600"]);
-    let other = elsewhere(&served);
+    let other = served.elsewhere();
     assert!(!is_banned(&other, &get("/api/x")));
     for (body, banned) in [
         (json!({ "ban": { "limit": "a", "ip": "203.0.113.9" } }), true),
@@ -260,7 +248,7 @@ fn another_isolate_obeys_a_ban_and_its_end_within_2_s() {
 #[test]
 fn a_rule_does_not_shorten_what_an_operator_said() {
     let served = served(&["a; fixed-window 1 60000; ban 1 60"]);
-    let other = elsewhere(&served);
+    let other = served.elsewhere();
     ask(&other, &get("/api/x"));
     change(&served, &json!({ "ban": { "limit": "a", "ip": "203.0.113.9", "seconds": 600 } }));
     // It does not know yet.
@@ -351,15 +339,6 @@ fn limits(folder: &Path, site: &Workerd, arguments: &[&str]) -> Output {
     let mut command = rimward();
     command.arg("limits").args(arguments).args(["--to", &format!("http://{}", site.address)]).current_dir(folder);
     command.env("RIMWARD_OPERATE_SECRET", SECRET).env_remove("RIMWARD_ENV").output().unwrap()
-}
-
-#[track_caller]
-fn check(output: &Output, status: i32, said: &[&str]) {
-    let text = String::from_utf8_lossy(&output.stderr);
-    assert_eq!(output.status.code(), Some(status), "{text}");
-    for line in said {
-        assert!(text.contains(line), "`{line}` was not said: {text}");
-    }
 }
 
 #[test]

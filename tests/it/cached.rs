@@ -19,11 +19,6 @@ fn cached(policy: &Value) -> Served {
     site(&settings(changes), &Folder::new("r1", "/"))
 }
 
-/// Another isolate of the same data centre.
-fn elsewhere(served: &Served) -> Served {
-    Served { world: Rc::clone(&served.world), isolate: Rc::default() }
-}
-
 fn seconds(seconds: u64) -> Duration {
     Duration::from_secs(seconds)
 }
@@ -215,11 +210,11 @@ fn what_is_in_one_store_and_not_in_another_is_seen_in_speed_alone() {
         served.ask(&get("/api/y").with("accept-language", "en"));
     }
 
-    let other = elsewhere(&served);
+    let other = served.elsewhere();
     says(&other.get("/api/x"), 200, "one", "hit");
     says(&other.ask(&get("/api/y").with("accept-language", "en")), 200, "hello", "hit");
     served.world.stores.borrow_mut().retain(|(everywhere, _), _| *everywhere);
-    let other = elsewhere(&served);
+    let other = served.elsewhere();
     says(&other.get("/api/x"), 200, "one", "hit");
     says(&other.ask(&get("/api/y").with("accept-language", "en")), 200, "hello", "hit");
     assert_eq!(asked(&served), 2);
@@ -229,7 +224,7 @@ fn what_is_in_one_store_and_not_in_another_is_seen_in_speed_alone() {
         kept.body.pop();
     }
     served.origin_says(200, &[("cache-control", "max-age=6000")], Some("two"));
-    says(&elsewhere(&served).get("/api/x"), 200, "two", "fwd=uri-miss");
+    says(&served.elsewhere().get("/api/x"), 200, "two", "fwd=uri-miss");
 }
 
 #[test]
@@ -246,7 +241,7 @@ fn what_is_kept_for_all_locations_is_asked_for_again_lasts_and_is_written_seldom
     ask(&served, "/api/again", 6000, 3);
     assert_eq!(persisted(&served), 1);
     // Another isolate finds it there, and does not write it anew.
-    let other = elsewhere(&served);
+    let other = served.elsewhere();
     for kept in served.world.stores.borrow_mut().iter_mut().filter(|((everywhere, _), _)| *everywhere) {
         kept.1.envelope.insert(0, ' ');
     }
@@ -327,7 +322,7 @@ fn what_was_changed_is_not_read_again_from_a_store_that_could_not_be_told() {
     served.origin_says(200, &fresh, Some("new"));
     says(&served.get("/api/x"), 200, "new", "fwd=uri-miss; stored");
     says(&served.get("/api/x"), 200, "new", "hit");
-    says(&elsewhere(&served).get("/api/x"), 200, "new", "hit");
+    says(&served.elsewhere().get("/api/x"), 200, "new", "hit");
 }
 
 /// The same isolate, for what happens while it waits.
@@ -345,7 +340,7 @@ fn delete(served: &Served) {
 
 /// Whether `/api/x` is found by an isolate that knows nothing.
 fn is_left(served: &Served) -> bool {
-    let found = elsewhere(served).ask(&get("/api/x").with("cache-control", "only-if-cached").with("x", "1"));
+    let found = served.elsewhere().ask(&get("/api/x").with("cache-control", "only-if-cached").with("x", "1"));
     found.status != 504
 }
 

@@ -8,7 +8,7 @@ use std::process::{Command, Output, Stdio};
 use std::time::{Duration, Instant};
 
 use crate::runtime::made_by;
-use crate::site::{self, rimward};
+use crate::site::{self, check, rimward};
 
 #[track_caller]
 fn workerd() -> PathBuf {
@@ -33,15 +33,6 @@ fn project() -> tempfile::TempDir {
 
 fn run(project: &Path, arguments: &[&str]) -> Output {
     rimward().args(arguments).current_dir(project).env_remove("RIMWARD_ENV").output().unwrap()
-}
-
-#[track_caller]
-fn check(output: &Output, status: i32, said: &[&str]) {
-    let text = String::from_utf8_lossy(&output.stderr);
-    assert_eq!(output.status.code(), Some(status), "{text}");
-    for line in said {
-        assert!(text.contains(line), "`{line}` was not said: {text}");
-    }
 }
 
 #[test]

@@ -4,7 +4,6 @@
 use std::io::Write as _;
 use std::path::Path;
 use std::process::Output;
-use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
@@ -20,15 +19,14 @@ use rimward_edge::platform::Platform as _;
 use rimward_edge::time::Timestamp;
 use serde_json::{Value, json};
 
-use crate::log::{Place, bearer, until, with_a_second};
+use crate::log::{Place, SECRET, bearer, until, with_a_second};
 use crate::origin::{Exchange, Origin};
 use crate::published::publish;
 use crate::runtime::{Connection, Workerd, free_address};
-use crate::site::rimward;
+use crate::site::{check, rimward};
 use crate::workerd::with_api;
 use crate::world::{Folder, Seen, Sent, Served, get, settings, site};
 
-const SECRET: &str = "correct-horse-battery-staple";
 const A: &str = "https://a.internal/v1";
 const B: &str = "https://b.internal";
 
@@ -60,26 +58,16 @@ fn served() -> Served {
     served
 }
 
-/// Another isolate.
-fn elsewhere(served: &Served) -> Served {
-    Served { world: Rc::clone(&served.world), isolate: Rc::default() }
-}
-
 fn api(method: &str, body: &str) -> Sent {
     let request = Sent::new(method, "/.rimward/origins").with("authorization", &bearer(SECRET));
     request.with("content-type", "application/json").with_body(body)
 }
 
 #[track_caller]
-fn json_of(seen: &Seen) -> Value {
-    serde_json::from_slice(&seen.body).unwrap_or_else(|error| panic!("{error}: {}", seen.text()))
-}
-
-#[track_caller]
 fn listed(served: &Served) -> Value {
     let seen = served.ask(&api("GET", ""));
     assert_eq!((seen.status, seen.field("content-type").as_str()), (200, "application/json"), "{}", seen.text());
-    json_of(&seen)
+    seen.json()
 }
 
 /// How each origin of each pool stands, in the order of the settings.
@@ -123,7 +111,7 @@ fn every_origin_of_every_pool_is_listed() {
 #[test]
 fn a_sick_origin_is_known_everywhere_and_for_no_longer_than_it_is_said() {
     let served = served();
-    let other = elsewhere(&served);
+    let other = served.elsewhere();
     assert_eq!(standings(&other), ["well", "well", "well"]);
     say(&served, State::Sick, A);
     let since = served.world.now_millis();
@@ -145,10 +133,10 @@ fn a_sick_origin_is_known_everywhere_and_for_no_longer_than_it_is_said() {
 #[test]
 fn an_operator_drains_and_undrains() {
     let served = served();
-    let other = elsewhere(&served);
+    let other = served.elsewhere();
     assert_eq!(standings(&other), ["well", "well", "well"]);
     let now = served.world.now_millis();
-    let answer = json_of(&change(&served, "drain", "api", A));
+    let answer = change(&served, "drain", "api", A).json();
     assert_eq!((&answer["pool"], &answer["origin"], &answer["state"]), (&json!("api"), &json!(A), &json!("drained")));
     assert_eq!(answer["settles_in_ms"], 2000);
     let origin = &listed(&served)["pools"][0]["origins"][0];
@@ -159,7 +147,7 @@ fn an_operator_drains_and_undrains() {
     // What its checks say of it does not matter meanwhile, and does afterwards.
     say(&served, State::Sick, A);
     assert_eq!(standings(&served)[0], "drained");
-    assert_eq!(json_of(&change(&served, "undrain", "api", A))["state"], "undrained");
+    assert_eq!(change(&served, "undrain", "api", A).json()["state"], "undrained");
     assert_eq!(standings(&served)[0], "sick");
     say(&served, State::Well, A);
     assert_eq!(standings(&served)[0], "well");
@@ -238,7 +226,7 @@ fn while_the_log_is_down_what_was_known_stays_and_nothing_is_changed() {
     assert_eq!(seen.status, 503);
     assert!(seen.text().contains("Nothing was changed"), "{}", seen.text());
     served.world.log.replace(None);
-    let without = elsewhere(&served);
+    let without = served.elsewhere();
     assert_eq!(standings(&without), ["well", "well", "well"]);
     assert_eq!(change(&without, "drain", "api", A).status, 503);
 }
@@ -264,7 +252,7 @@ fn requests_to_a_pool_with_checks_ask_for_them_once_a_minute_and_others_do_not()
     served.world.pass(Duration::from_secs(1));
     requests(&served, "/api/x", 3);
     assert_eq!(asked(), 2);
-    requests(&elsewhere(&served), "/api/x", 3);
+    requests(&served.elsewhere(), "/api/x", 3);
     assert_eq!(asked(), 3, "another isolate by itself");
     let told = served.world.asked_of_health.borrow().as_ref().unwrap().clone();
     let origins = vec![A.to_owned(), B.to_owned()];
@@ -444,9 +432,10 @@ fn rows_of_failures_are_counted_over_pauses_in_which_the_object_forgets() {
     let worker = place.start();
     patient.fails(true);
     worker.get("/api/x").expect(200);
-    patient.is_checked(1);
+    // The first check may be over before its answer is here.
+    until("it is checked", || (patient.checks() >= 1).then_some(()));
     assert_eq!(known(worker.address), ["well"]);
-    patient.is_checked(1);
+    until("it is checked again", || (patient.checks() >= 2).then_some(()));
     until("it is sick", || (known(worker.address) == ["sick"]).then_some(()));
 }
 
@@ -521,13 +510,4 @@ fn command(folder: &Path, site: &Workerd, arguments: &[&str]) -> Output {
     let mut command = rimward();
     command.arg("origin").args(arguments).args(["--to", &format!("http://{}", site.address)]).current_dir(folder);
     command.env("RIMWARD_OPERATE_SECRET", SECRET).env_remove("RIMWARD_ENV").output().unwrap()
-}
-
-#[track_caller]
-fn check(output: &Output, status: i32, said: &[&str]) {
-    let text = String::from_utf8_lossy(&output.stderr);
-    assert_eq!(output.status.code(), Some(status), "{text}");
-    for line in said {
-        assert!(text.contains(line), "`{line}` was not said: {text}");
-    }
 }

@@ -1,7 +1,6 @@
 //! Limits: whole requests in memory, and on bare `workerd` with real objects, connections and restarts.
 
 use std::collections::BTreeMap;
-use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
@@ -135,11 +134,11 @@ fn all_policies_are_charged_or_none() {
         let served = limited(limits.clone(), json!({ "limits": order }));
         // Another isolate each: no refusal is remembered.
         for _ in 0..6 {
-            let elsewhere = Served { world: Rc::clone(&served.world), isolate: Rc::default() };
+            let elsewhere = served.elsewhere();
             ask(&elsewhere, &get("/api/x"), 1);
         }
         served.world.pass(Duration::from_secs(1));
-        let elsewhere = Served { world: Rc::clone(&served.world), isolate: Rc::default() };
+        let elsewhere = served.elsewhere();
         let seen = &ask(&elsewhere, &get("/api/x"), 1)[0];
         assert_eq!(seen.status, 429, "{order:?}");
         let mut left: Vec<u64> = Vec::new();

@@ -1,6 +1,5 @@
 //! What is counted, and who may read it.
 
-use std::rc::Rc;
 use std::time::{Duration, Instant};
 
 use rimward::workerd::Config;
@@ -84,7 +83,7 @@ fn every_answer_of_a_cached_route_is_counted_by_what_it_says() {
 fn what_isolates_count_is_added_up() {
     let served = counted();
     for _ in 0..3 {
-        let elsewhere = Served { world: Rc::clone(&served.world), isolate: Rc::default() };
+        let elsewhere = served.elsewhere();
         elsewhere.ask(&get("/api/z").with("cache-control", "only-if-cached"));
     }
     assert_eq!(samples(&served), [r#"rimward_cache_requests_total{route="/api/*",result="refused"} 3"#]);

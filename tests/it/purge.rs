@@ -11,9 +11,9 @@ use rimward_edge::json::{read, write};
 use rimward_edge::platform::{Kept, Platform};
 use serde_json::{Value, json};
 
+use crate::log::SECRET;
 use crate::world::{Folder, Seen, Sent, Served, World, get, settings, site};
 
-const SECRET: &str = "correct-horse-battery-staple";
 const SECOND: Duration = Duration::from_secs(1);
 
 /// A site with a log, at some time of some day.
@@ -46,12 +46,7 @@ fn post(body: &str) -> Sent {
 fn purge(served: &Served, body: &Value) -> Value {
     let seen = served.ask(&post(&body.to_string()));
     assert_eq!(seen.status, 200, "{}", seen.text());
-    json_of(&seen)
-}
-
-#[track_caller]
-fn json_of(seen: &Seen) -> Value {
-    serde_json::from_slice(&seen.body).unwrap_or_else(|error| panic!("{error}: {}", seen.text()))
+    seen.json()
 }
 
 #[track_caller]
@@ -65,7 +60,7 @@ fn refused(served: &Served, request: &Sent, status: u16) -> Seen {
 
 /// What the isolate knows: the place, and whether it is sure.
 fn known(served: &Served) -> (u64, bool) {
-    let known = json_of(&served.ask(&with_secret(get("/.rimward/purge"))));
+    let known = served.ask(&with_secret(get("/.rimward/purge"))).json();
     (known["sequence"].as_u64().unwrap(), known["sure"].as_bool().unwrap())
 }
 
@@ -340,7 +335,7 @@ fn a_zone_is_told_of_a_purge_when_it_is_named() {
     variable(&served, "RIMWARD_ZONE_ID", "z1");
     assert_eq!(purge(&served, &json!({ "purges": [{ "tag": "a" }, { "group": "g" }] }))["zone_calls"], 1);
     assert_eq!(calls(&served), ("/zones/z1/purge_cache".into(), Items::Tags(vec!["a".into()])));
-    let failed = json_of(&served.ask(&with_secret(get("/.rimward/purge/failed"))));
+    let failed = served.ask(&with_secret(get("/.rimward/purge/failed"))).json();
     assert_eq!(failed, json!({ "failed": [], "waiting": 1 }));
 }
 
@@ -364,12 +359,12 @@ fn calls_that_were_given_up_are_listed_and_replayed() {
         let judgement = judge(Some(403), None, "no");
         log.called(id, judgement, now);
     }
-    let failed = json_of(&served.ask(&with_secret(get("/.rimward/purge/failed"))));
+    let failed = served.ask(&with_secret(get("/.rimward/purge/failed"))).json();
     let call = json!({ "zone": "z1", "strength": "soft", "items": { "tags": ["a"] } });
     assert_eq!(failed["failed"][0]["call"], call);
     assert_eq!((&failed["failed"][0]["answer"], &failed["waiting"]), (&json!("403: no"), &json!(0)));
     let replayed = served.ask(&with_secret(Sent::new("POST", "/.rimward/purge/replay")));
-    assert_eq!(json_of(&replayed), json!({ "replayed": 1 }));
+    assert_eq!(replayed.json(), json!({ "replayed": 1 }));
     assert!(records_calls(&served).is_some());
 }
 

@@ -15,7 +15,7 @@ use crate::log::{Place, SECRET, told, until, with_a_second};
 use crate::origin::Origin;
 use crate::published::{publish, settings};
 use crate::runtime::{Answer, Connection, Workerd, free_address};
-use crate::site::{Edge, Site, rimward};
+use crate::site::{Edge, Site, check, rimward};
 use crate::zone::{self, Zone};
 
 /// Runs `rimward purge` in a folder.
@@ -23,15 +23,6 @@ pub(crate) fn purge(folder: &Path, site: &str, arguments: &[&str]) -> Output {
     let mut command = rimward();
     command.args(["purge", "--to", site]).args(arguments).current_dir(folder);
     command.env("RIMWARD_PURGE_SECRET", SECRET).env_remove("RIMWARD_ENV").output().unwrap()
-}
-
-#[track_caller]
-fn check(output: &Output, status: i32, said: &[&str]) {
-    let text = String::from_utf8_lossy(&output.stderr);
-    assert_eq!(output.status.code(), Some(status), "{text}");
-    for line in said {
-        assert!(text.contains(line), "`{line}` was not said: {text}");
-    }
 }
 
 fn json_of(output: &Output) -> Value {

@@ -2,7 +2,6 @@
 
 #![allow(clippy::unwrap_used, reason = "a test may fail by a panic")]
 
-use std::rc::Rc;
 use std::time::Duration;
 
 use serde_json::{Value, json};
@@ -154,7 +153,7 @@ fn what_one_route_keeps_is_for_no_other_routes_requests() {
     assert_eq!(served.ask(&beta()).text(), "beta");
     served.origin_says(200, &fresh, Some("plain"));
     assert_eq!(served.get("/x/a").text(), "plain");
-    let elsewhere = Served { world: Rc::clone(&served.world), isolate: Rc::default() };
+    let elsewhere = served.elsewhere();
     for served in [&served, &elsewhere] {
         let (of_beta, plain) = (served.ask(&beta()), served.get("/x/a"));
         assert_eq!((of_beta.text().as_str(), plain.text().as_str()), ("beta", "plain"));
@@ -165,7 +164,7 @@ fn what_one_route_keeps_is_for_no_other_routes_requests() {
     served.world.pass(Duration::from_secs(1));
     served.origin_says(200, &[], None);
     served.ask(&Sent::new("POST", "/x/a"));
-    let elsewhere = Served { world: Rc::clone(&served.world), isolate: Rc::default() };
+    let elsewhere = served.elsewhere();
     served.origin_says(200, &fresh, Some("new beta"));
     assert_eq!(elsewhere.ask(&beta()).text(), "new beta");
     served.origin_says(200, &fresh, Some("new plain"));
@@ -254,7 +253,7 @@ fn our_cookie_makes_no_request_personal_and_is_never_kept() {
     }
     served.origin_says(200, &[], Some("two"));
     assert!(split_cookie(&served.get("/x/b")).is_some());
-    let elsewhere = Served { world: Rc::clone(&served.world), isolate: Rc::default() };
+    let elsewhere = served.elsewhere();
     for served in [served, elsewhere] {
         let kept = served.get("/x/b");
         assert!(hits(&kept) && kept.field("set-cookie").is_empty());

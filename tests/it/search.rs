@@ -9,9 +9,9 @@ use rimward_edge::control::ledger::Ledger;
 use rimward_edge::platform::FetchError;
 use serde_json::{Value, json};
 
+use crate::log::SECRET;
 use crate::world::{Folder, Seen, Sent, Served, get, settings, site};
 
-const SECRET: &str = "correct-horse-battery-staple";
 const MINUTE: (&str, &str) = ("cache-control", "max-age=60");
 const RULE: (&str, &str) = ("no-vary-search", r#"params=("utm" "ref")"#);
 
@@ -26,10 +26,6 @@ fn cached(policy: &Value) -> Served {
     served.world.pass(Duration::from_hours(500_000));
     served.world.variables.borrow_mut().insert("RIMWARD_PURGE_SECRET".to_owned(), SECRET.to_owned());
     served
-}
-
-fn neighbour(served: &Served) -> Served {
-    Served { world: Rc::clone(&served.world), isolate: Rc::default() }
 }
 
 /// Asks for a URL that the origin has to answer, and does with this.
@@ -111,10 +107,10 @@ fn what_a_response_does_not_say_itself_it_is_not_good_for() {
 #[test]
 fn of_two_answers_the_newer_one_counts() {
     let served = cached(&json!({}));
-    asks(&neighbour(&served), "/api/x?utm=b", &[MINUTE, RULE], "old");
+    asks(&served.elsewhere(), "/api/x?utm=b", &[MINUTE, RULE], "old");
     asks(&served, "/api/x?utm=a", &[MINUTE, RULE], "new");
     hits(&served, "/api/x?utm=b", "new");
-    asks(&neighbour(&served), "/api/x?utm=c", &[MINUTE, RULE], "newest");
+    asks(&served.elsewhere(), "/api/x?utm=c", &[MINUTE, RULE], "newest");
     hits(&served, "/api/x?utm=c", "newest");
 }
 
@@ -183,7 +179,7 @@ fn an_unsafe_method_changes_what_is_shared() {
 #[test]
 fn a_change_during_a_fetch_covers_what_it_brings_for_other_urls() {
     let served = cached(&json!({}));
-    let changing = neighbour(&served);
+    let changing = served.elsewhere();
     let changing = Served { isolate: Rc::clone(&served.isolate), ..changing };
     served.origin_says(200, &[MINUTE, RULE], Some("before"));
     served.origin_says(204, &[], None);
@@ -200,7 +196,7 @@ fn a_change_during_a_fetch_covers_what_it_brings_for_other_urls() {
 #[test]
 fn other_isolates_are_told_of_a_change_of_what_is_shared() {
     let served = cached(&json!({}));
-    let second = neighbour(&served);
+    let second = served.elsewhere();
     asks(&served, "/api/x?utm=a", &[MINUTE, RULE], "one");
     asks(&second, "/api/x?utm=b", &[MINUTE, RULE], "one");
     hits(&second, "/api/x?utm=c", "one");

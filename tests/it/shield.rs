@@ -223,7 +223,7 @@ fn what_is_asked_the_same_is_one_question_and_nothing_else_is() {
         Ok(Ok(Relayed::Own(inbound(&[("cache-control", "max-age=1"), ("etag", "\"a\"")], "own"))))
     })));
     let ask = |url: &str| {
-        let elsewhere = Served { world: Rc::clone(&served.world), isolate: Rc::default() };
+        let elsewhere = served.elsewhere();
         served.world.stores.borrow_mut().clear();
         elsewhere.get(url);
         asked.borrow().last().cloned().unwrap()

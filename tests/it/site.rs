@@ -19,6 +19,16 @@ pub(crate) fn rimward() -> Command {
     Command::new(made_by("make test", "target/debug/rimward"))
 }
 
+/// Holds how a command ended, and what it said to people.
+#[track_caller]
+pub(crate) fn check(output: &Output, status: i32, said: &[&str]) {
+    let text = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(status), "{text}");
+    for line in said {
+        assert!(text.contains(line), "`{line}` was not said: {text}");
+    }
+}
+
 /// A project's folder outside of this one.
 pub(crate) struct Site {
     folder: TempDir,

@@ -536,6 +536,11 @@ impl Seen {
     pub(crate) fn text(&self) -> String {
         String::from_utf8_lossy(&self.body).into_owned()
     }
+
+    #[track_caller]
+    pub(crate) fn json(&self) -> Value {
+        serde_json::from_slice(&self.body).unwrap_or_else(|error| panic!("{error}: {}", self.text()))
+    }
 }
 
 /// A site in the world, and the isolate that serves it.
@@ -545,6 +550,11 @@ pub(crate) struct Served {
 }
 
 impl Served {
+    /// Another isolate of the same data centre.
+    pub(crate) fn elsewhere(&self) -> Served {
+        Served { world: Rc::clone(&self.world), isolate: Rc::default() }
+    }
+
     pub(crate) fn ask(&self, request: &Sent) -> Seen {
         let seen = see(now(serve(&self.world, &self.isolate, request)));
         assert_stated(request, &seen);

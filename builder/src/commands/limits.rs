@@ -2,10 +2,9 @@
 
 use std::time::{Duration, SystemTime};
 
-use rimward_edge::guard::secret::Scope;
 use serde_json::{Map, Value, json};
 
-use super::{Ended, Talk, Trouble, ended, plan_of, site_of};
+use super::{Ended, Talk, Trouble, operate};
 use crate::cli::{LimitsArgs, LimitsCommand, SiteArgs, WhomArgs};
 use crate::site::Site;
 
@@ -14,27 +13,18 @@ const PATH: &str = "/.rimward/limits";
 
 /// Lists bans, makes one, or ends one.
 pub fn run(args: &LimitsArgs) -> Ended {
-    let talk = Talk::new();
     let at = match &args.command {
         LimitsCommand::List(at) => at,
         LimitsCommand::Ban(ban) => &ban.site,
         LimitsCommand::Lift(lift) => &lift.site,
     };
-    let (plan, findings) = match plan_of(&talk, &at.project, 0) {
-        Ok(planned) => planned,
-        Err(ended) => return ended,
-    };
-    talk.findings(&findings);
-    let site = site_of(at.to.as_ref(), &plan).map_err(Trouble::Environment);
-    let site = site.and_then(|url| Ok(Site::new(url, Scope::Operate, &|name| std::env::var(name).ok())?));
-    let done = site.and_then(|site| match &args.command {
-        LimitsCommand::List(_) => list(&talk, at, &site),
+    operate(at, |talk, site| match &args.command {
+        LimitsCommand::List(_) => list(talk, at, site),
         LimitsCommand::Ban(ban) => {
-            change(&talk, at, &site, &json!({ "ban": named(&ban.whom, ban.period.map(|period| period.as_secs()))? }))
+            change(talk, at, site, &json!({ "ban": named(&ban.whom, ban.period.map(|period| period.as_secs()))? }))
         }
-        LimitsCommand::Lift(lift) => change(&talk, at, &site, &json!({ "lift": named(&lift.whom, None)? })),
-    });
-    ended(&talk, done)
+        LimitsCommand::Lift(lift) => change(talk, at, site, &json!({ "lift": named(&lift.whom, None)? })),
+    })
 }
 
 fn list(talk: &Talk, at: &SiteArgs, site: &Site) -> Result<Ended, Trouble> {

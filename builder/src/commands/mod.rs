@@ -18,12 +18,14 @@ mod tools;
 
 use std::process::ExitCode;
 
-use crate::cli::{Cli, Command, ProjectArgs};
+use rimward_edge::guard::secret::Scope;
+
+use crate::cli::{Cli, Command, ProjectArgs, SiteArgs};
 use crate::client::SiteUrl;
 use crate::config::{Choices, Plan, PlanError, Strictness, plan};
 use crate::diagnostic::{Diagnostic, Severity};
 use crate::fs::Real;
-use crate::site::SiteError;
+use crate::site::{Site, SiteError};
 
 pub use talk::Talk;
 pub use tied::Farewell;
@@ -80,6 +82,23 @@ impl From<SiteError> for Trouble {
             _ => Trouble::Environment(error.to_string()),
         }
     }
+}
+
+/// Has operators' orders carried out by the site that was meant: `act` gives them.
+fn operate(at: &SiteArgs, act: impl FnOnce(&Talk, &Site) -> Result<Ended, Trouble>) -> Ended {
+    let talk = Talk::new();
+    let (plan, findings) = match plan_of(&talk, &at.project, 0) {
+        Ok(planned) => planned,
+        Err(ended) => return ended,
+    };
+    talk.findings(&findings);
+    ended(&talk, site(at.to.as_ref(), &plan, Scope::Operate).and_then(|site| act(&talk, &site)))
+}
+
+/// The site that was meant, for whoever holds the secret of a scope.
+fn site(to: Option<&SiteUrl>, plan: &Plan, scope: Scope) -> Result<Site, Trouble> {
+    let url = site_of(to, plan).map_err(Trouble::Environment)?;
+    Ok(Site::new(url, scope, &|name| std::env::var(name).ok())?)
 }
 
 /// How a command ended that asked a running site; where it came to nothing, it has been said why.

@@ -2,10 +2,9 @@
 
 use std::time::{Duration, SystemTime};
 
-use rimward_edge::guard::secret::Scope;
 use serde_json::{Value, json};
 
-use super::{Ended, Talk, Trouble, ended, plan_of, site_of};
+use super::{Ended, Talk, Trouble, operate};
 use crate::cli::{OriginArgs, OriginCommand, OriginName, SiteArgs};
 use crate::site::Site;
 
@@ -14,32 +13,23 @@ const PATH: &str = "/.rimward/origins";
 
 /// Lists origins, drains one, or undrains one.
 pub fn run(args: &OriginArgs) -> Ended {
-    let talk = Talk::new();
     let at = match &args.command {
         OriginCommand::List(at) => at,
         OriginCommand::Drain(drain) => &drain.site,
         OriginCommand::Undrain(undrain) => &undrain.site,
     };
-    let (plan, findings) = match plan_of(&talk, &at.project, 0) {
-        Ok(planned) => planned,
-        Err(ended) => return ended,
-    };
-    talk.findings(&findings);
-    let site = site_of(at.to.as_ref(), &plan).map_err(Trouble::Environment);
-    let site = site.and_then(|url| Ok(Site::new(url, Scope::Operate, &|name| std::env::var(name).ok())?));
-    let done = site.and_then(|site| match &args.command {
-        OriginCommand::List(_) => list(&talk, at, &site),
+    operate(at, |talk, site| match &args.command {
+        OriginCommand::List(_) => list(talk, at, site),
         OriginCommand::Drain(drain) => {
             let OriginName { pool, url, .. } = &drain.which;
             let body = json!({ "drain": { "pool": pool, "origin": url, "force": drain.force } });
-            change(&talk, at, &site, &drain.which, &body)
+            change(talk, at, site, &drain.which, &body)
         }
         OriginCommand::Undrain(undrain) => {
             let OriginName { pool, url, .. } = &undrain.which;
-            change(&talk, at, &site, &undrain.which, &json!({ "undrain": { "pool": pool, "origin": url } }))
+            change(talk, at, site, &undrain.which, &json!({ "undrain": { "pool": pool, "origin": url } }))
         }
-    });
-    ended(&talk, done)
+    })
 }
 
 fn list(talk: &Talk, at: &SiteArgs, site: &Site) -> Result<Ended, Trouble> {

@@ -9,7 +9,7 @@ use rimward_edge::guard::secret::Scope;
 use rimward_edge::release::manifest::RELEASES_PATH;
 use serde_json::{Value, json};
 
-use super::{Ended, Talk, Trouble, ended, plan_of, site_of};
+use super::{Ended, Talk, Trouble, ended, plan_of, site};
 use crate::changes::{Change, Changes};
 use crate::cli::PurgeArgs;
 use crate::config::Plan;
@@ -30,16 +30,11 @@ pub fn run(args: &PurgeArgs) -> Ended {
         Err(ended) => return ended,
     };
     talk.findings(&findings);
-    let done = site(args, &plan).and_then(|site| match args.failed {
+    let done = site(args.to.as_ref(), &plan, Scope::Purge).and_then(|site| match args.failed {
         true => failed(&talk, args, &site),
         false => purge(&talk, args, &plan, &site),
     });
     ended(&talk, done)
-}
-
-fn site(args: &PurgeArgs, plan: &Plan) -> Result<Site, Trouble> {
-    let url = site_of(args.to.as_ref(), plan).map_err(Trouble::Environment)?;
-    Ok(Site::new(url, Scope::Purge, &|name| std::env::var(name).ok())?)
 }
 
 fn purge(talk: &Talk, args: &PurgeArgs, plan: &Plan, site: &Site) -> Result<Ended, Trouble> {

@@ -1,6 +1,7 @@
 //! `rimward route explain`: which rule answers a request, and why. Nothing is asked of anybody.
 
 mod explain;
+mod explanation;
 
 use http::{HeaderMap, HeaderName, HeaderValue, Method};
 use rimward_edge::release::table::Release;
@@ -11,7 +12,8 @@ use crate::config::Plan;
 use crate::fs::Real;
 use crate::publish;
 
-pub use self::explain::{Answers, Asked, Explanation, Passed, Step, explain};
+pub use self::explain::explain;
+pub use self::explanation::{Answers, Asked, Explanation, Passed, Step};
 
 /// Explains.
 pub fn run(args: &RouteArgs) -> Ended {

@@ -1,5 +1,14 @@
 //! Comma-separated lists (RFC 9110 §5.6.1), tokens (§5.6.2) and quality values (§12.4.2).
 
+use http::HeaderMap;
+
+/// The lines of a field as one (RFC 9110 §5.2); those that are no text are left out.
+pub fn joined(headers: &HeaderMap, name: &str) -> Option<String> {
+    let mut lines = headers.get_all(name).iter().filter_map(|line| line.to_str().ok());
+    let first = lines.next()?.to_owned();
+    Some(lines.fold(first, |all, line| all + ", " + line))
+}
+
 /// The members of a list, trimmed, empty ones left out. Commas inside quoted strings separate nothing.
 pub fn members(value: &str) -> impl Iterator<Item = &str> {
     split(value, b',')
@@ -78,6 +87,18 @@ pub fn weight(member: &str) -> u16 {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn lines_are_one_list_and_what_is_no_text_is_left_out() {
+        let mut headers = HeaderMap::new();
+        assert_eq!(joined(&headers, "x-a"), None);
+        headers.append("x-a", http::HeaderValue::from_bytes(b"\xff").unwrap());
+        assert_eq!(joined(&headers, "x-a"), None);
+        for line in ["a", "b, c", "d"] {
+            headers.append("x-a", http::HeaderValue::from_static(line));
+        }
+        assert_eq!(joined(&headers, "x-a").as_deref(), Some("a, b, c, d"));
+    }
 
     #[test]
     fn members_are_trimmed_and_commas_in_quotes_separate_nothing() {

@@ -130,13 +130,12 @@ struct Told {
 
 impl Told {
     fn of(headers: &HeaderMap) -> Told {
-        let joined = |name: &str| {
-            let lines: Vec<&str> = headers.get_all(name).iter().filter_map(|line| line.to_str().ok()).collect();
-            (!lines.is_empty()).then(|| lines.join(", "))
+        let last = |name: &str| {
+            let value = list::joined(headers, name)?;
+            list::members(&value).last().map(str::to_owned)
         };
-        let last = |name: &str| joined(name).and_then(|value| list::members(&value).last().map(str::to_owned));
         Told {
-            chain: joined("x-forwarded-for"),
+            chain: list::joined(headers, "x-forwarded-for"),
             scheme: last("x-forwarded-proto").filter(|scheme| matches!(scheme.as_str(), "http" | "https")),
             host: last("x-forwarded-host").filter(|host| is_host(host)),
         }

@@ -6,12 +6,12 @@ use std::net::IpAddr;
 
 use http::header::{COOKIE, HeaderMap, HeaderValue, SET_COOKIE};
 
-use super::forward::{Way, joined};
+use super::forward::Way;
 use super::site::Site;
 use super::visit::Visit;
 use crate::answer::{Answer, Body};
 use crate::config::{Choice, HashBy};
-use crate::field::cookie;
+use crate::field::{cookie, list::joined};
 use crate::guard::client;
 use crate::origin::near::Place;
 use crate::origin::pool::Wish;

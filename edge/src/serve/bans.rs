@@ -4,8 +4,7 @@
 
 use std::time::Duration;
 
-use http::header::ALLOW;
-use http::{HeaderValue, Method, StatusCode};
+use http::{Method, StatusCode};
 
 use super::admission::turned_away;
 use super::control;
@@ -20,6 +19,7 @@ use crate::control::ban::Ban;
 use crate::control::message::{Append, Command, Reply};
 use crate::control::record::Kind;
 use crate::guard::secret::Scope;
+use crate::json::Value;
 use crate::limit::partition::{Whom, is_of_somebody};
 use crate::limit::request;
 use crate::platform::{Platform, Request};
@@ -31,9 +31,6 @@ const MINUTE_MS: u64 = 60_000;
 
 /// Nobody is told to come back later than that.
 const LONGEST_WAIT: Duration = Duration::from_hours(24);
-
-/// How long an operator waits for the log.
-const WITHIN: Duration = Duration::from_secs(10);
 
 /// The rule of a limit that bans.
 fn rule(ready: &Ready) -> Option<BanRule> {
@@ -106,13 +103,7 @@ where
     match *visit.request.method() {
         Method::GET | Method::HEAD => list(visit).await,
         Method::POST => change(visit, site).await,
-        _ => {
-            let methods = "GET, HEAD, POST";
-            let sentence = format!("Only {methods} here.");
-            let mut answer = ours::problem(visit, StatusCode::METHOD_NOT_ALLOWED, "method", &sentence);
-            answer.headers.insert(ALLOW, HeaderValue::from_static(methods));
-            answer
-        }
+        _ => ours::only(visit, "GET, HEAD, POST"),
     }
 }
 
@@ -122,21 +113,19 @@ where
     R: Request<Body = P::Body>,
 {
     let known = control::current(visit, PurgeCheck::Strict).await;
-    let mut bans = String::new();
-    for ban in known.bans(visit.platform.now()) {
-        bans.extend([if bans.is_empty() { "" } else { "," }, "{", &members(&ban), "}"]);
-    }
-    say("limits", &format_args!("{{\"bans\":[{bans}],\"sure\":{}}}", !known.is_unsure()))
+    let bans = known.bans(visit.platform.now()).iter().map(|ban| Value::object(members(ban))).collect();
+    say("limits", &Value::object(vec![("bans", Value::List(bans)), ("sure", (!known.is_unsure()).into())]))
 }
 
-/// A ban as members of an object. Names of limits are made of letters, digits, `-` and `_`: nothing is escaped.
-fn members(ban: &Ban) -> String {
+/// A ban as members of an object.
+fn members(ban: &Ban) -> Vec<(&'static str, Value)> {
     let Ban { limit, partition, until, .. } = ban;
-    format!(
-        "\"limit\":\"{limit}\",\"digest\":\"{partition}\",\"until_ms\":{},\"by\":\"{}\"",
-        until.as_millis(),
-        ban.by()
-    )
+    vec![
+        ("limit", limit.as_str().into()),
+        ("digest", partition.as_str().into()),
+        ("until_ms", until.as_millis().into()),
+        ("by", ban.by().into()),
+    ]
 }
 
 /// Bans somebody, or lets him in again.
@@ -153,14 +142,13 @@ where
         Ok(ban) => ban,
         Err(why) => return ours::problem(visit, StatusCode::BAD_REQUEST, "bad-ban", &format!("{why}.")),
     };
-    let said = members(&ban);
+    let mut said = members(&ban);
     let command = Command::Append(Append { kind: Kind::Ban(ban), key: None, calls: Vec::new() });
-    let reply = visit.timed("log", control::ask(visit.platform.as_ref(), &command, WITHIN)).await;
-    match reply {
+    match control::order(visit, &command).await {
         Ok(Reply::Appended(appended)) => {
-            control::expire(&visit.isolate.lease, &appended, visit.platform.now());
-            let (sequence, settles_in) = (appended.sequence.number(), appended.settles_in.as_millis());
-            say("limits", &format_args!("{{{said},\"sequence\":{sequence},\"settles_in_ms\":{settles_in}}}"))
+            let settles_in = u64::try_from(appended.settles_in.as_millis()).unwrap_or(u64::MAX);
+            said.extend([("sequence", appended.sequence.number().into()), ("settles_in_ms", settles_in.into())]);
+            say("limits", &Value::object(said))
         }
         Ok(_) => unreachable(visit, "Nothing was changed", &"the control log answered something else"),
         Err(error) => unreachable(visit, "Nothing was changed", &error),

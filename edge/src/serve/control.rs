@@ -255,6 +255,23 @@ pub(super) fn expire(lease: &Lease, added: &Appended, now: Timestamp) {
     lease.view.borrow_mut().expire(added.mark(), now);
 }
 
+/// How long whoever gives an order waits for the log.
+const ORDER_WITHIN: Duration = Duration::from_secs(10);
+
+/// Gives the log an order of an operator's. Whoever changes something sees it at once, where the next request comes to the same
+/// isolate.
+pub(super) async fn order<P, R>(visit: &Visit<'_, P, R>, command: &Command) -> Result<Reply, LogError>
+where
+    P: Platform,
+    R: Request<Body = P::Body>,
+{
+    let reply = visit.timed("log", ask(visit.platform.as_ref(), command, ORDER_WITHIN)).await?;
+    if let Reply::Appended(appended) = &reply {
+        expire(&visit.isolate.lease, appended, visit.platform.now());
+    }
+    Ok(reply)
+}
+
 /// Asks the log a command.
 pub(super) async fn ask<P: Platform>(platform: &P, command: &Command, within: Duration) -> Result<Reply, LogError> {
     let unlike = |error: json::Error| LogError::Failed(error.to_string());

@@ -22,6 +22,7 @@ use super::visit::Visit;
 use crate::answer::{Answer, Body, keep_out_of_the_front};
 use crate::config::{By, CredentialKind, Guards, Pool, Route};
 use crate::field::cookie;
+use crate::field::list::joined;
 use crate::guard::{Refusal, client, request_id, target::Target};
 use crate::origin::request::{Asked, Pace};
 use crate::origin::retry::{self, Repeatable};
@@ -291,12 +292,6 @@ where
         is_settled_later: false,
         request_id: visit.id().to_owned(),
     }
-}
-
-/// The lines of a field, as one.
-pub(super) fn joined(sent: &HeaderMap, name: &str) -> Option<String> {
-    let lines: Vec<&str> = sent.get_all(name).iter().filter_map(|line| line.to_str().ok()).collect();
-    (!lines.is_empty()).then(|| lines.join(", "))
 }
 
 /// The body of a request, read where it is short and that is of use: to send it again, or to sign it.

@@ -14,6 +14,7 @@ use super::site::Site;
 use super::visit::Visit;
 use crate::answer::{Answer, Body};
 use crate::config::{Algorithm, Guards, LimitPolicy, Part, Pool, Precision, Route, Settings, WhenUnreachable};
+use crate::field::list::joined;
 use crate::guard::client;
 use crate::json::Value;
 use crate::limit::counter::Quota;
@@ -119,10 +120,7 @@ where
     P: Platform + 'static,
     R: Request<Body = P::Body>,
 {
-    let field = |name: &str| {
-        let lines: Vec<&str> = bound.sent.get_all(name).iter().filter_map(|line| line.to_str().ok()).collect();
-        (!lines.is_empty()).then(|| lines.join(", "))
-    };
+    let field = |name: &str| joined(bound.sent, name);
     let peer = visit.request.peer_address();
     let address = client::identify(&bound.site.client_address, peer.as_deref(), &field).address;
     let policies: Vec<(&str, &Ready)> = policies(&bound, guards)

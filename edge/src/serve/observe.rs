@@ -1,7 +1,6 @@
 //! Tells what was counted, behind answers, and answers who asks for all of it (`/.rimward/metrics`).
 
-use http::header::ALLOW;
-use http::{HeaderValue, Method, StatusCode};
+use http::{Method, StatusCode};
 use std::rc::Rc;
 
 use super::admission::turned_away;
@@ -57,10 +56,7 @@ where
         return refusal;
     }
     if !matches!(*visit.request.method(), Method::GET | Method::HEAD) {
-        let status = StatusCode::METHOD_NOT_ALLOWED;
-        let mut answer = ours::problem(visit, status, "method", "Only GET and HEAD here.");
-        answer.headers.insert(ALLOW, HeaderValue::from_static("GET, HEAD"));
-        return answer;
+        return ours::only(visit, "GET, HEAD");
     }
     match visit.timed("metrics", visit.platform.counted()).await {
         Ok(lines) => {

@@ -4,8 +4,7 @@
 use std::rc::Rc;
 use std::time::Duration;
 
-use http::header::ALLOW;
-use http::{HeaderValue, Method, StatusCode};
+use http::{Method, StatusCode};
 
 use super::admission::turned_away;
 use super::control::{self, Known};
@@ -23,9 +22,6 @@ use crate::health;
 use crate::json::Value;
 use crate::platform::{Platform, Request, StoreError};
 use crate::time::Timestamp;
-
-/// How long an operator waits for the log.
-const WITHIN: Duration = Duration::from_secs(10);
 
 /// How long the object may take to be told, behind the answer.
 const TOLD_WITHIN: Duration = Duration::from_secs(5);
@@ -68,13 +64,7 @@ where
     match *visit.request.method() {
         Method::GET | Method::HEAD => list(visit, site).await,
         Method::POST => change(visit, site).await,
-        _ => {
-            let methods = "GET, HEAD, POST";
-            let sentence = format!("Only {methods} here.");
-            let mut answer = ours::problem(visit, StatusCode::METHOD_NOT_ALLOWED, "method", &sentence);
-            answer.headers.insert(ALLOW, HeaderValue::from_static(methods));
-            answer
-        }
+        _ => ours::only(visit, "GET, HEAD, POST"),
     }
 }
 
@@ -132,9 +122,8 @@ where
     } else {
         Command::Append(Append { kind: Kind::Origin(notice), key: None, calls: Vec::new() })
     };
-    match visit.timed("log", control::ask(visit.platform.as_ref(), &command, WITHIN)).await {
+    match control::order(visit, &command).await {
         Ok(Reply::Appended(appended)) => {
-            control::expire(&visit.isolate.lease, &appended, visit.platform.now());
             visit.log(&format!("pool `{name}`: {url} is {}", state.word()));
             let settles_in = u64::try_from(appended.settles_in.as_millis()).unwrap_or(u64::MAX);
             let members = vec![

@@ -237,6 +237,17 @@ where
     answer
 }
 
+/// The answer to a method that one of our own addresses does not take. `methods` are those that it takes, as `Allow` lists them.
+pub(super) fn only<P, R>(visit: &Visit<'_, P, R>, methods: &'static str) -> Answer<P::Body>
+where
+    P: Platform,
+    R: Request<Body = P::Body>,
+{
+    let mut answer = problem(visit, StatusCode::METHOD_NOT_ALLOWED, "method", &format!("Only {methods} here."));
+    answer.headers.insert(ALLOW, HeaderValue::from_static(methods));
+    answer
+}
+
 /// A text for whoever navigates, a problem for programs.
 pub(super) fn say<P, R>(visit: &Visit<'_, P, R>, status: StatusCode, token: &str, sentence: &str) -> Answer<P::Body>
 where

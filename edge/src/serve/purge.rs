@@ -1,9 +1,6 @@
 //! `/.rimward/purge`: what whoever holds its secret may purge, and ask of what came of it.
 
-use std::time::Duration;
-
-use http::header::ALLOW;
-use http::{HeaderMap, HeaderValue, Method, StatusCode};
+use http::{HeaderMap, Method, StatusCode};
 
 use super::admission::turned_away;
 use super::control;
@@ -24,9 +21,6 @@ use crate::guard::target::Target;
 use crate::json::{self, Value};
 use crate::platform::{Platform, Request};
 
-/// How long whoever purges waits for the log.
-const WITHIN: Duration = Duration::from_secs(10);
-
 /// Answers a request below `/.rimward/purge`.
 pub(super) async fn answer<P, R>(visit: &Visit<'_, P, R>, site: &Site, target: &Target<'_>) -> Answer<P::Body>
 where
@@ -44,10 +38,7 @@ where
         _ => return ours::error(visit, Cause::NotFound),
     };
     if !methods.split(", ").any(|method| method == visit.request.method().as_str()) {
-        let mut answer =
-            ours::problem(visit, StatusCode::METHOD_NOT_ALLOWED, "method", &format!("Only {methods} here."));
-        answer.headers.insert(ALLOW, HeaderValue::from_static(methods));
-        return answer;
+        return ours::only(visit, methods);
     }
     let command = match command {
         Some(command) => command,
@@ -56,16 +47,10 @@ where
             Err(refusal) => return refusal,
         },
     };
-    let reply = visit.timed("log", control::ask(visit.platform.as_ref(), &command, WITHIN)).await;
-    let reply = match reply {
-        Ok(reply) => reply,
-        Err(error) => return unreachable(visit, "Nothing was purged", &error),
-    };
-    if let Reply::Appended(appended) = &reply {
-        // Whoever purges sees it at once, where the next request comes to the same isolate.
-        control::expire(&visit.isolate.lease, appended, visit.platform.now());
+    match control::order(visit, &command).await {
+        Ok(reply) => told(visit, &command, reply),
+        Err(error) => unreachable(visit, "Nothing was purged", &error),
     }
-    told(visit, &command, reply)
 }
 
 fn is_read(method: &Method) -> bool {

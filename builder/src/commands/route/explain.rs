@@ -1,11 +1,10 @@
 //! Which rule answers a request, and why: the edge's own rules, in the order in which `rimward_edge::serve` asks them.
 
-use std::fmt::Write as _;
-
-use http::{HeaderMap, Method};
+use http::Method;
 use rimward_edge::cache::{self, Content};
 use rimward_edge::config::{By, Change, Condition, Place, RedirectRule, Route, Settings, Test};
 use rimward_edge::field::cookie;
+use rimward_edge::field::list::joined;
 use rimward_edge::guard::{self, Refusal, target::Target};
 use rimward_edge::origin::request::{self, Asked as OfOrigin};
 use rimward_edge::release::navigation::{is_navigation, looks_like_a_file};
@@ -13,119 +12,8 @@ use rimward_edge::release::table::{Found, Release};
 use rimward_edge::route::redirect::{Outcome, Redirects};
 use rimward_edge::route::rewrite::Rewrite;
 use rimward_edge::route::{Chosen, Routes, condition::Facts, cors, split};
-use serde::Serialize;
 
-/// A request.
-#[derive(Debug, Clone)]
-pub struct Asked {
-    /// Absolute.
-    pub url: String,
-    /// The method.
-    pub method: Method,
-    /// What it says.
-    pub headers: HeaderMap,
-    /// Where its client is, if that is known.
-    pub country: Option<String>,
-}
-
-/// Which rule answers a request, and why.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct Explanation {
-    /// What was asked.
-    pub method: String,
-    /// What was asked.
-    pub url: String,
-    /// Who answers.
-    pub answers: Answers,
-    /// Routes for its path that are not for it, in order, up to the one that answers.
-    pub passed: Vec<Passed>,
-    /// What leads there, and what follows, in order.
-    pub steps: Vec<Step>,
-}
-
-/// Who answers a request.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-#[serde(tag = "by", rename_all = "kebab-case")]
-pub enum Answers {
-    /// It does not pass.
-    Refused {
-        /// The status of the answer.
-        status: u16,
-    },
-    /// Something of Rimward's own.
-    Own,
-    /// A redirect: of `[[redirect]]`, of `_redirects`, of a route, or to a page's one URL.
-    Redirect {
-        /// The status of the answer.
-        status: u16,
-        /// Where to.
-        location: String,
-    },
-    /// A route.
-    Route {
-        /// Its path.
-        path: String,
-        /// Its pool; of several the one of the client that is asked about, if that has a number.
-        pool: Option<String>,
-        /// What an origin of each pool would be asked.
-        asks: Vec<String>,
-        /// Under which key what is kept lies, where anything is.
-        key: Option<String>,
-    },
-    /// A preflight that the edge answers for a route.
-    Preflight {
-        /// Its path.
-        path: String,
-    },
-    /// A file of the release.
-    File {
-        /// Its URL.
-        url: String,
-    },
-    /// The page that answers navigations to unknown paths.
-    Fallback {
-        /// Its URL.
-        url: String,
-    },
-    /// Options: what may be asked of a release.
-    Options,
-    /// Nothing is there.
-    Nothing,
-}
-
-/// A route that was passed over.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct Passed {
-    /// Its place among the routes, from 1.
-    pub number: usize,
-    /// Its path.
-    pub path: String,
-    /// Why.
-    pub why: String,
-}
-
-/// A sentence without full stop, and what it is about.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct Step {
-    /// `address`, `routes`, `pool`.
-    pub about: &'static str,
-    /// What there is to say.
-    pub says: String,
-}
-
-impl Explanation {
-    /// As a person reads it.
-    pub fn text(&self) -> String {
-        let mut text = format!("{} {}\n", self.method, self.url);
-        let mut last = "";
-        for Step { about, says } in &self.steps {
-            let label = if *about == last { "" } else { *about };
-            writeln!(text, "  {label:<11}{says}").expect("a string takes whatever is written");
-            last = about;
-        }
-        text
-    }
-}
+use super::explanation::{Answers, Asked, Explanation, Passed, Step};
 
 /// Explains. `redirects` are those of the release's own files, `earlier` the releases before it, newest first.
 pub fn explain(
@@ -156,9 +44,7 @@ impl Telling<'_> {
     }
 
     fn field(&self, name: &str) -> Option<String> {
-        let lines = self.asked.headers.get_all(name).iter().filter_map(|line| line.to_str().ok());
-        let lines: Vec<&str> = lines.collect();
-        (!lines.is_empty()).then(|| lines.join(", "))
+        joined(&self.asked.headers, name)
     }
 
     fn refused(&mut self, refusal: Refusal) -> Answers {
