@@ -202,13 +202,7 @@ function prepare(fields) {
 function respondPrepared(status, prepared, own, encoded, body) {
   const response = new Response(body, { status, headers: prepared, encodeBody: encoded ? "manual" : "automatic" });
   const { headers } = response;
-  let at = 0;
-  while (at < own.length) {
-    const nameEnd = own.indexOf("\n", at);
-    const valueEnd = own.indexOf("\n", nameEnd + 1);
-    headers.set(own.slice(at, nameEnd), own.slice(nameEnd + 1, valueEnd));
-    at = valueEnd + 1;
-  }
+  eachField(own, (name, value) => headers.set(name, value));
   return response;
 }
 
@@ -225,13 +219,23 @@ function pack(headers) {
 
 function unpack(fields) {
   const headers = new Headers();
-  for (const [name, value] of pairs(fields)) headers.append(name, value);
+  eachField(fields, (name, value) => headers.append(name, value));
   return headers;
 }
 
+function eachField(fields, use) {
+  let at = 0;
+  while (at < fields.length) {
+    const nameEnd = fields.indexOf("\n", at);
+    const valueEnd = fields.indexOf("\n", nameEnd + 1);
+    if (valueEnd === -1) break;
+    use(fields.slice(at, nameEnd), fields.slice(nameEnd + 1, valueEnd));
+    at = valueEnd + 1;
+  }
+}
+
 function pairs(fields) {
-  const flat = fields.split("\n");
   const list = [];
-  for (let i = 0; i + 1 < flat.length; i += 2) list.push([flat[i], flat[i + 1]]);
+  eachField(fields, (name, value) => list.push([name, value]));
   return list;
 }

@@ -32,7 +32,7 @@ class Instance {
       gather: async (body, limit) => (body instanceof Uint8Array ? body : gather(body, limit)),
       recording: (limit, length) => new Recording(limit, length ?? null),
       signal: () => new Signal(),
-      wake: (task) => queueMicrotask(() => this.#resume(task)),
+      wake: (task) => this.#soon(task),
       defer: (call, task) => this.#defer(call, task),
       panicked: (message) => (this.#panic = message),
     });
@@ -75,7 +75,12 @@ class Instance {
 
   #defer(call, task) {
     call.ctx.waitUntil(new Promise((settle) => this.#tasks.set(task, { call, settle })));
-    queueMicrotask(() => this.#resume(task));
+    this.#soon(task);
+  }
+
+  // In a microtask of this request. The platform's own `queueMicrotask` costs seven times as much.
+  #soon(task) {
+    Promise.resolve().then(() => this.#resume(task));
   }
 
   #resume(task) {
