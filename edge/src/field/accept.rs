@@ -1,15 +1,13 @@
 //! `Accept-Encoding` and `Accept` (RFC 9110 §12.5): what the client says about a coding or a type.
 
-use super::list::{members, parameters, weight};
+use super::list::{members, parameters, value, weight};
 
 /// What a client says about content codings, read once. Weights are thousandths.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Codings {
-    said: [Option<u16>; KNOWN.len()],
+    said: [Option<u16>; 5],
 }
 
-/// The codings that we know, then identity, then the star for the others.
-const KNOWN: [&str; 5] = ["br", "gzip", "zstd", "identity", "*"];
 const IDENTITY: usize = 3;
 const STAR: usize = 4;
 
@@ -18,8 +16,7 @@ impl Codings {
     pub fn new(field: Option<&str>) -> Codings {
         let mut codings = Codings::default();
         for member in members(field.unwrap_or_default()) {
-            let name = parameters(member).next().unwrap_or_default();
-            if let Some(place) = place(name) {
+            if let Some(place) = place(value(member)) {
                 codings.said[place].get_or_insert_with(|| weight(member));
             }
         }
@@ -38,9 +35,18 @@ impl Codings {
     }
 }
 
+/// The codings that we know, then identity, then the star for the others. By length, as every request asks.
 fn place(name: &str) -> Option<usize> {
-    let name = if name.eq_ignore_ascii_case("x-gzip") { "gzip" } else { name };
-    KNOWN.iter().position(|known| name.eq_ignore_ascii_case(known))
+    let (known, place) = match name.len() {
+        1 => ("*", STAR),
+        2 => ("br", 0),
+        4 if name.as_bytes()[0] | 0x20 == b'g' => ("gzip", 1),
+        4 => ("zstd", 2),
+        6 => ("x-gzip", 1),
+        8 => ("identity", IDENTITY),
+        _ => return None,
+    };
+    name.eq_ignore_ascii_case(known).then_some(place)
 }
 
 /// Whether an `Accept` field names a type itself (not by a wildcard), with a weight above 0.
@@ -65,6 +71,7 @@ mod tests {
             (Some("*;q=0"), 0, 0, Some(0)),
             (Some("*;q=0, identity;q=0.1, x-gzip"), 0, 1000, Some(100)),
             (Some("BR;Q=0.2, *;q=0.3"), 200, 300, Some(300)),
+            (Some("GZIP ; q=0.2,Br ,dcb,g\u{e9}z, Identity"), 1000, 200, Some(1000)),
         ] {
             let codings = Codings::new(field);
             assert_eq!(

@@ -19,6 +19,11 @@ pub fn parameters(member: &str) -> impl Iterator<Item = &str> {
     split(member, b';')
 }
 
+/// A member without its parameters, where it begins with a token.
+pub fn value(member: &str) -> &str {
+    member.bytes().position(|byte| byte == b';').map_or(member, |end| trim(&member[..end]))
+}
+
 fn split(value: &str, separator: u8) -> impl Iterator<Item = &str> {
     let mut rest = Some(value);
     std::iter::from_fn(move || {
@@ -29,7 +34,7 @@ fn split(value: &str, separator: u8) -> impl Iterator<Item = &str> {
                 None => (text, None),
             };
             rest = next;
-            let part = part.trim_matches([' ', '\t']);
+            let part = trim(part);
             if !part.is_empty() {
                 return Some(part);
             }
@@ -37,20 +42,43 @@ fn split(value: &str, separator: u8) -> impl Iterator<Item = &str> {
     })
 }
 
+/// Without optional white space around it (RFC 9110 §5.6.3). By bytes: every request has lists, and the library's own goes by
+/// characters.
+fn trim(text: &str) -> &str {
+    let bytes = text.as_bytes();
+    let (mut start, mut end) = (0, bytes.len());
+    while start < end && matches!(bytes[start], b' ' | b'\t') {
+        start += 1;
+    }
+    while start < end && matches!(bytes[end - 1], b' ' | b'\t') {
+        end -= 1;
+    }
+    &text[start..end]
+}
+
 /// Where the separator first stands outside a quoted string.
 fn unquoted(text: &str, separator: u8) -> Option<usize> {
-    let mut quoted = false;
-    let mut escaped = false;
-    for (at, &byte) in text.as_bytes().iter().enumerate() {
-        match byte {
-            _ if escaped => escaped = false,
-            b'\\' if quoted => escaped = true,
-            b'"' => quoted = !quoted,
-            _ if byte == separator && !quoted => return Some(at),
-            _ => {}
+    let bytes = text.as_bytes();
+    let mut at = 0;
+    while at < bytes.len() {
+        if bytes[at] == separator {
+            return Some(at);
         }
+        if bytes[at] == b'"' {
+            at = end_of_quoted(bytes, at);
+        }
+        at += 1;
     }
     None
+}
+
+/// Where the string ends whose first quotation mark stands at `start`; the end of the text where it is never closed.
+fn end_of_quoted(bytes: &[u8], start: usize) -> usize {
+    let mut at = start + 1;
+    while at < bytes.len() && bytes[at] != b'"' {
+        at += if bytes[at] == b'\\' { 2 } else { 1 };
+    }
+    at
 }
 
 /// Whether a text is a token.

@@ -2,7 +2,10 @@
 
 use std::cell::{Cell, OnceCell, RefCell};
 use std::fmt::Write as _;
+use std::future::poll_fn;
+use std::pin::pin;
 use std::rc::Rc;
+use std::task::Poll;
 
 use http::header::{CONTENT_LENGTH, HeaderName};
 use http::{HeaderMap, HeaderValue, Method};
@@ -58,8 +61,14 @@ where
         self.id.get_or_init(|| request_id::choose(None, self.platform.random()))
     }
 
-    /// Waits for something outside and notes how long it took.
+    /// Waits for something outside and notes how long it took. What had not to be waited for took no time, and the clock is not
+    /// asked: it is the platform's, over the border.
     pub(super) async fn timed<T>(&self, phase: &'static str, work: impl Future<Output = T>) -> T {
+        let mut work = pin!(work);
+        if let Poll::Ready(outcome) = poll_fn(|context| Poll::Ready(work.as_mut().poll(context))).await {
+            self.phases.borrow_mut().push((phase, self.started, self.started));
+            return outcome;
+        }
         let began = self.platform.now();
         let outcome = work.await;
         self.phases.borrow_mut().push((phase, began, self.platform.now()));
@@ -68,8 +77,7 @@ where
 
     /// Notes something for `Server-Timing` that took no time.
     pub(super) fn remark(&self, phase: &'static str) {
-        let now = self.platform.now();
-        self.phases.borrow_mut().push((phase, now, now));
+        self.phases.borrow_mut().push((phase, self.started, self.started));
     }
 
     /// Tells the operator, with our id and, apart from it, the client's own.

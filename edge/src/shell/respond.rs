@@ -1,7 +1,6 @@
 //! Answers become responses, in one crossing of the border.
 
 use std::cell::RefCell;
-use std::collections::HashMap;
 use std::fmt::Write;
 use std::ops::Range;
 
@@ -16,14 +15,15 @@ use crate::answer::{Answer, Body, PreparedHead};
 /// is loaded again, the ones of before are of no use any more.
 const KEPT_HEADS: usize = 4096;
 
-#[derive(Clone)]
 struct KeptHead {
+    id: u32,
     fields: JsValue,
     encoded: bool,
 }
 
 thread_local! {
-    static HEADS: RefCell<HashMap<u32, KeptHead>> = RefCell::default();
+    /// By the last bits of their ids, which are given out in order: one takes the place of another only when there are too many.
+    static HEADS: RefCell<Vec<Option<KeptHead>>> = RefCell::default();
 }
 
 /// The response that `answer` is.
@@ -42,9 +42,11 @@ pub(super) fn response(answer: Answer<JsValue>) -> JsValue {
     let repeated = headers.keys_len() != headers.len();
     match prepared {
         Some(prepared) if !repeated => {
-            let head = kept(&prepared);
-            let encoded = head.encoded || headers.contains_key(header::CONTENT_ENCODING);
-            bindings::respond_prepared(status.as_u16(), &head.fields, &pack(&headers), encoded, &body)
+            let is_encoded = headers.contains_key(header::CONTENT_ENCODING);
+            with_kept(&prepared, |head| {
+                let encoded = head.encoded || is_encoded;
+                bindings::respond_prepared(status.as_u16(), &head.fields, &pack(&headers), encoded, &body)
+            })
         }
         prepared => {
             let headers = match prepared {
@@ -66,20 +68,21 @@ fn forbids_content(status: StatusCode) -> bool {
     matches!(status, StatusCode::NO_CONTENT | StatusCode::RESET_CONTENT | StatusCode::NOT_MODIFIED)
 }
 
-fn kept(head: &PreparedHead) -> KeptHead {
+fn with_kept<T>(head: &PreparedHead, work: impl FnOnce(&KeptHead) -> T) -> T {
     HEADS.with_borrow_mut(|heads| {
-        if let Some(kept) = heads.get(&head.id) {
-            return kept.clone();
+        let place = head.id as usize % KEPT_HEADS;
+        if heads.len() <= place {
+            heads.resize_with(place + 1, || None);
         }
-        if heads.len() >= KEPT_HEADS {
-            heads.clear();
-        }
-        let kept = KeptHead {
-            fields: bindings::prepare(&pack(&head.headers)),
-            encoded: head.headers.contains_key(header::CONTENT_ENCODING),
+        let kept = match heads[place].take().filter(|kept| kept.id == head.id) {
+            Some(kept) => kept,
+            None => KeptHead {
+                id: head.id,
+                fields: bindings::prepare(&pack(&head.headers)),
+                encoded: head.headers.contains_key(header::CONTENT_ENCODING),
+            },
         };
-        heads.insert(head.id, kept.clone());
-        kept
+        work(heads[place].insert(kept))
     })
 }
 
