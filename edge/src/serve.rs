@@ -32,7 +32,7 @@ use self::ours::{Cause, health};
 use self::searches::Searches;
 use self::site::Site;
 use self::stock::Stock;
-use self::stores::Budget;
+use self::stores::{Budget, Change};
 use self::upstream::Upstreams;
 use self::visit::Visit;
 use crate::answer::Answer;
@@ -66,8 +66,8 @@ pub struct Isolate<P: Platform> {
     flights: RefCell<Flights<P>>,
     /// Since when the requests of a key do not wait for one another.
     alone: RefCell<Memory<Timestamp>>,
-    /// When something at a URL was changed, by an unsafe method.
-    changed: RefCell<Memory<Timestamp>>,
+    /// By URL, when something there had been changed by an unsafe method.
+    changed: RefCell<Memory<Change>>,
     /// How often something stored was thrown away.
     forgets: Cell<u64>,
     /// By URL, which of those was the last that it was thrown away by.

@@ -2,6 +2,7 @@
 
 #![allow(clippy::unwrap_used, reason = "a test may fail by a panic")]
 
+use std::cell::RefCell;
 use std::rc::Rc;
 use std::time::Duration;
 
@@ -326,6 +327,30 @@ fn what_was_changed_is_not_read_again_from_a_store_that_could_not_be_told() {
 }
 
 /// The same isolate, for what happens while it waits.
+#[test]
+fn what_was_asked_for_while_a_change_was_on_its_way_is_not_read_again_either() {
+    let served = cached(&json!({}));
+    served.world.pass(seconds(100));
+    let fresh = [("cache-control", "max-age=60")];
+    let (neighbour, kept) = (served.elsewhere(), Rc::new(RefCell::default()));
+    let keeps = Rc::clone(&kept);
+    served.origin_says(200, &fresh, Some("old"));
+    served.world.during_fetch.replace(Some(Box::new(move || {
+        // The change waits, or is tried again: it happens after others have got what it changes.
+        neighbour.world.pass(seconds(1));
+        says(&neighbour.get("/api/x"), 200, "old", "stored");
+        keeps.replace(neighbour.world.stores.borrow().clone());
+        neighbour.world.pass(seconds(1));
+    })));
+    served.origin_says(204, &[], None);
+    served.ask(&Sent::new("DELETE", "/api/x"));
+    // The store could not be told.
+    served.world.stores.replace(kept.take());
+    served.origin_says(200, &fresh, Some("new"));
+    says(&served.get("/api/x"), 200, "new", "fwd=uri-miss; stored");
+    says(&served.get("/api/x"), 200, "new", "hit");
+}
+
 fn same(served: &Served) -> Served {
     Served { world: Rc::clone(&served.world), isolate: Rc::clone(&served.isolate) }
 }

@@ -123,20 +123,22 @@ where
     };
     let mut detail = unkeyed.word();
     if is_unsafe(asked.method) {
+        // It happened at some time until now, by the last of several tries maybe: what was asked for before may be older.
+        let changed_at = visit.platform.now();
         let mut changed = invalidates(asked, policy, inbound.status, &inbound.headers);
         for url in changed.urls.clone() {
-            let learned = stores.isolate.searches.borrow_mut().change(&url, visit.platform.now());
+            let learned = stores.isolate.searches.borrow_mut().change(&url, changed_at);
             if let Some((at, common)) = learned {
                 if let Some(key) = at {
-                    invalidate(stores, &key, way.route.shield, requested_at).await;
+                    invalidate(stores, &key, way.route.shield, changed_at).await;
                 }
                 changed.urls.push(common);
             }
             // What a route keeps apart at that URL was changed too.
             for part in way.site.routes.parts() {
-                invalidate(stores, &Key::of_url(url.clone()).apart(part), way.route.shield, requested_at).await;
+                invalidate(stores, &Key::of_url(url.clone()).apart(part), way.route.shield, changed_at).await;
             }
-            invalidate(stores, &Key::of_url(url), way.route.shield, requested_at).await;
+            invalidate(stores, &Key::of_url(url), way.route.shield, changed_at).await;
             detail = "invalidated";
         }
         if way.route.invalidate == Invalidate::Everywhere {
@@ -159,6 +161,7 @@ where
             // Where another request changed something meanwhile, only the origin knows which of them was the last.
             if is_whole && !stores.may_be_forgotten(key.text()) {
                 let as_get = Asked { method: &Method::GET, content: cache::Content::None, ..*asked };
+                stores.change_brought(key.text(), changed_at, requested_at);
                 stores.keep(&key, &as_get, stored, body.clone(), received_at).await;
                 if stores.may_be_forgotten(key.text()) {
                     stores.forget(key.text()).await;
@@ -175,7 +178,7 @@ where
     })
 }
 
-/// Throws away what is stored under a key, and what is on its way there, for a request of that time.
+/// Throws away what is stored under a key, and what is on its way there, for something that had changed by that time.
 async fn invalidate<P: Platform>(stores: &Stores<'_, P>, key: &Key, shield: bool, changed_at: Timestamp) {
     stores.change(key.text(), changed_at);
     stores.isolate.flights.borrow_mut().outdate(key);

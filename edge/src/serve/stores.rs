@@ -59,6 +59,15 @@ pub(super) struct Stores<'world, P: Platform> {
     is_lost: Cell<bool>,
 }
 
+/// A change at a URL, as this isolate saw it.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Change {
+    /// By then it had happened.
+    at: Timestamp,
+    /// When what it brought was asked for, where it brought something.
+    brought: Option<Timestamp>,
+}
+
 /// The URL of a key, or of a variant's.
 fn url_of(key: &str) -> &str {
     key.split(' ').next().unwrap_or_default()
@@ -206,7 +215,7 @@ impl<P: Platform> Stores<'_, P> {
     /// Whether a response was asked for after whatever this isolate saw change at its URL.
     fn is_after_changes(&self, key: &str, stored: &Stored) -> bool {
         let changed = self.isolate.changed.borrow().get(url_of(key));
-        changed.is_none_or(|changed| stored.requested_at >= changed)
+        changed.is_none_or(|Change { at, brought }| stored.requested_at >= at || Some(stored.requested_at) == brought)
     }
 
     fn remember(&self, variant: &str, stored: Stored, body: P::Body) -> (String, Rc<Stock<P>>) {
@@ -301,11 +310,17 @@ impl<P: Platform> Stores<'_, P> {
         }
     }
 
-    /// Notes that something at the URL of a key was changed by a request of that time. What was asked for before is of no use
-    /// any more where this isolate reads it from a store: a write may end after the store was told to forget, or the store may
-    /// not have been reached.
+    /// Notes that something at the URL of a key had changed by that time. What was asked for before is of no use any more where
+    /// this isolate reads it from a store: a write may end after the store was told to forget, or the store may not have been
+    /// reached.
     pub(super) fn change(&self, key: &str, at: Timestamp) {
-        self.isolate.changed.borrow_mut().insert(url_of(key), at, 0);
+        self.isolate.changed.borrow_mut().insert(url_of(key), Change { at, brought: None }, 0);
+    }
+
+    /// Notes that the request of that time, which made the change, also brought what is there now.
+    pub(super) fn change_brought(&self, key: &str, at: Timestamp, requested_at: Timestamp) {
+        let change = Change { at, brought: Some(requested_at) };
+        self.isolate.changed.borrow_mut().insert(url_of(key), change, 0);
     }
 
     /// Forgets everything under a key, whatever its variants: their keys hold when their list was begun.

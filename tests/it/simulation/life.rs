@@ -118,7 +118,6 @@ impl Life {
             origin,
             oracle: Oracle::default(),
             centres: (0..centres).map(|_| DataCentre::default()).collect(),
-            centres_have_neighbours: Cell::new(true),
             log: RefCell::new(log),
             everywhere: RefCell::default(),
             files: files(),
@@ -142,7 +141,6 @@ impl Life {
             world: Rc::clone(&world),
         };
         let neighbours = if random.chance(400) { 1 } else { 2 + random.below(2) };
-        world.centres_have_neighbours.set(neighbours > 1);
         for centre in 0..world.centres.len() {
             for _ in 0..neighbours {
                 let place = life.place(centre);

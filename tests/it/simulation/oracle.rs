@@ -52,7 +52,6 @@ struct Changed {
 
 /// One answer, as it is judged.
 struct Case<'world> {
-    world: &'world World,
     asking: &'world Asking,
     seen: &'world Seen,
     place: &'world Place,
@@ -113,7 +112,7 @@ impl Oracle {
         let policy = Policy::of(&asking.path);
         self.learn(asking, seen);
         self.count(&status);
-        let case = Case { world, asking, seen, place, policy, status, last, bytes };
+        let case = Case { asking, seen, place, policy, status, last, bytes };
         if let Err(why) = case.judge(self) {
             self.wrong(format!(
                 "request {} ({} {}?{} by {:?}) at isolate {}: {why}\n  answer {} `{}`, said {} ({}), bytes of {} ({})",
@@ -396,12 +395,10 @@ impl Case<'_> {
         let last = &self.last;
         let is_of_this_isolate = last.isolate == self.place.number;
         let is_older = |change: &&Changed| {
-            // Whatever store has it: this isolate reads nothing that was asked for before. Clocks of others differ.
-            let asked_at = if is_of_this_isolate { last.asked_at } else { last.asked_at + SKEW };
-            let asked_before = asked_at < change.said.asked_at;
-            // What was on its way at the same time is thrown away; another isolate may find it before it is.
-            let made_before = is_of_this_isolate && last.made_at < change.said.made_at;
-            asked_before || made_before && !self.world.centres_have_neighbours.get()
+            // Whatever store has it, and whoever put it there: this isolate reads nothing that was asked for before it saw the
+            // change, but what the change itself brought. Clocks of others differ.
+            let made_at = change.said.made_at;
+            if is_of_this_isolate { last.made_at < made_at } else { last.asked_at + SKEW < made_at }
         };
         let mut here = changed.iter().filter(|change| {
             change.isolate == self.place.number && change.said.url == last.url && change.seen_at < self.asking.began_at

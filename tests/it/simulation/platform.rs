@@ -45,8 +45,6 @@ pub(super) struct World {
     pub(super) origin: Origin,
     pub(super) oracle: Oracle,
     pub(super) centres: Vec<DataCentre>,
-    /// Whether data centres have several isolates.
-    pub(super) centres_have_neighbours: Cell<bool>,
     pub(super) log: RefCell<Log>,
     /// The key-value store: what was written last.
     pub(super) everywhere: RefCell<HashMap<String, Lying>>,
@@ -500,11 +498,7 @@ impl Platform for Edge {
     }
 
     async fn forget(&self, store: Store, key: &str) -> Result<(), StoreError> {
-        if let Err(error) = self.at_store().await {
-            // What was not forgotten may be found again.
-            self.world.centres_have_neighbours.set(true);
-            return Err(error);
-        }
+        self.at_store().await?;
         match store {
             Store::DataCentre => drop(self.centre().cache.borrow_mut().remove(key)),
             Store::Everywhere => {
