@@ -115,6 +115,35 @@ fn variants_are_told_apart_and_an_uncacheable_one_blocks_nobody() {
 }
 
 #[test]
+fn of_variants_that_suit_the_most_recent_answers_and_none_that_forgot_to_say_what_chose_it() {
+    let served = cached(&json!({}));
+    let ask = |x: &str, y: &str| served.ask(&get("/api/x").with("x", x).with("y", y));
+    let fetched = |x: &str, y: &str, vary: &str, body: &str| {
+        served.world.pass(seconds(1));
+        served.origin_says(200, &[("cache-control", "max-age=60"), ("vary", vary)], Some(body));
+        let request = get("/api/x").with("x", x).with("y", y).with("cache-control", "no-cache");
+        says(&served.ask(&request), 200, body, "stored");
+    };
+    fetched("1", "1", "x", "x1");
+    fetched("2", "2", "y", "y2");
+    // By `x` the one suits, by `y` the other.
+    says(&ask("1", "2"), 200, "y2", "hit");
+    fetched("1", "3", "x", "x1 again");
+    says(&ask("1", "2"), 200, "x1 again", "hit");
+    fetched("2", "2", "y", "y2 again");
+    fetched("3", "3", "x", "x3");
+    // Not the last that varied on something counts, but the last of those that suit.
+    says(&ask("1", "2"), 200, "y2 again", "hit");
+    // Whoever asked without any preference got an answer that does not say that there are others.
+    fetched("4", "4", "", "any");
+    says(&ask("5", "5"), 200, "any", "hit");
+    says(&ask("1", "2"), 200, "y2 again", "hit");
+    // But what is stale is no better than what is fresh.
+    served.world.pass(seconds(58));
+    says(&ask("1", "2"), 200, "any", "hit");
+}
+
+#[test]
 fn a_stale_answer_is_served_while_it_is_refreshed_and_while_the_origin_fails() {
     let served = cached(&json!({ "stale_while_revalidate_s": 10, "stale_if_error_s": 100 }));
     served.origin_says(200, &[("cache-control", "max-age=5")], Some("one"));

@@ -415,6 +415,26 @@ fn what_is_purged_is_asked_for_anew_and_not_validated() {
 }
 
 #[test]
+fn what_is_purged_in_memory_hides_nothing_that_a_neighbour_kept_since() {
+    let (served, key) = (served(), "/api/x");
+    let other = neighbour(&served);
+    let of_x = |served: &Served| served.ask(&get(key).with("x", "1"));
+    served.origin_says(200, &[("cache-control", "max-age=60"), ("vary", "x")], Some("old"));
+    of_x(&served);
+    says(&of_x(&served), "old", "hit");
+    purge(&other, &json!({ "purges": [{ "url": key }] }));
+    // The origin's new answer is one for all: it lies beside the old variant.
+    origin_says(&other, "\"b\"", "new");
+    says(&of_x(&other), "new", "fwd-status=200; stored");
+    served.world.pass(3 * SECOND);
+    known(&served);
+    // Once passed on from the data centre, once taken into memory, once out of it.
+    for _ in 0..3 {
+        says(&of_x(&served), "new", "hit");
+    }
+}
+
+#[test]
 fn what_is_not_named_stays() {
     let served = cached(&json!({ "tags_from": "cache-tag" }));
     origin_says(&served, "\"a\"", "a");

@@ -49,6 +49,24 @@ pub(super) struct Lease {
     telling: Cell<bool>,
 }
 
+impl Lease {
+    /// What the log says of a stored response as the answer for `url`, as far as it is known, however old that is.
+    pub(super) fn standing(&self, url: &str, stored: &Stored) -> Standing {
+        let view = self.view.borrow();
+        let (log, sequence) = (Incarnation::new(stored.log), Sequence::new(stored.sequence));
+        let verdict = |url| view.verdict(log, &Subject { url, tags: &stored.tags, groups: &stored.groups, sequence });
+        let mut verdicts = verdict(url);
+        if let Some(rule) = SearchRule::of(&stored.headers) {
+            verdicts = verdicts.or(verdict(&stored.url)).or(verdict(&rule.common(url)));
+        }
+        match verdicts {
+            Verdict::Standing => Standing::Valid,
+            Verdict::Soft { since } => Standing::Stale { since },
+            Verdict::Hard => Standing::Gone,
+        }
+    }
+}
+
 /// What is known of the control log for one request.
 #[derive(Debug, Clone)]
 pub(super) struct Known {
@@ -73,18 +91,7 @@ impl Known {
         if self.is_unsure() && self.check == PurgeCheck::Strict {
             return Standing::Gone;
         }
-        let view = self.lease.view.borrow();
-        let (log, sequence) = (Incarnation::new(stored.log), Sequence::new(stored.sequence));
-        let verdict = |url| view.verdict(log, &Subject { url, tags: &stored.tags, groups: &stored.groups, sequence });
-        let mut verdicts = verdict(url);
-        if let Some(rule) = SearchRule::of(&stored.headers) {
-            verdicts = verdicts.or(verdict(&stored.url)).or(verdict(&rule.common(url)));
-        }
-        match verdicts {
-            Verdict::Standing => Standing::Valid,
-            Verdict::Soft { since } => Standing::Stale { since },
-            Verdict::Hard => Standing::Gone,
-        }
+        self.lease.standing(url, stored)
     }
 
     /// Until when a limit refuses a partition, if it does.

@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use super::Isolate;
 use super::stock::{Content, Stock};
-use crate::cache::{Asked, Key, Spec, Specs, Stored};
+use crate::cache::{Asked, Key, Spec, Specs, Standing, Stored};
 use crate::config::{CachePolicy, PERSIST_FROM_S};
 use crate::json;
 use crate::platform::{Kept, Platform, Store, StoreError};
@@ -107,16 +107,13 @@ impl<P: Platform> Stores<'_, P> {
     /// Looks a request up.
     pub(super) async fn lookup(&self, key: &Key, asked: &Asked<'_>) -> Lookup<P> {
         let mut lookup = Lookup { specs: self.isolate.specs.borrow().get(key.text()), found: None, trouble: None };
-        if let Some(specs) = &lookup.specs {
-            for variant in specs.candidates(key, asked, self.policy) {
-                // Variants stay where only their list was thrown away, and another isolate may have kept that.
-                let stock = self.isolate.stocks.borrow().get(&variant);
-                if let Some(stock) = stock.filter(|stock| self.is_after_changes(&variant, &stock.stored)) {
-                    lookup.found = Some((variant, stock));
-                    return lookup;
-                }
-            }
+        let here = lookup.specs.as_ref().and_then(|specs| self.remembered(specs, key, asked));
+        // What was purged here hides nothing that a neighbour kept since: under a list, maybe, that is another by now.
+        if here.as_ref().is_some_and(|(_, stock)| !self.is_purged(key, &stock.stored)) {
+            lookup.found = here;
+            return lookup;
         }
+        let known = if here.is_some() { lookup.specs.take() } else { None };
         for store in [Store::DataCentre, Store::Everywhere] {
             if store == Store::Everywhere && !self.policy.persist {
                 continue;
@@ -127,7 +124,33 @@ impl<P: Platform> Stores<'_, P> {
                 Err(error) => lookup.trouble = Some(error),
             }
         }
+        lookup.found = lookup.found.or(here);
+        lookup.specs = lookup.specs.or(known);
         lookup
+    }
+
+    /// What the isolate's memory has for a request. Of several variants that suit it, what was purged comes last, what is
+    /// stale last but one; then RFC 9111 §4.1 decides: one that says what it was chosen by rather than one that may have
+    /// forgotten to, and of those the most recent, by its `Date`.
+    fn remembered(&self, specs: &Specs, key: &Key, asked: &Asked<'_>) -> Option<(String, Rc<Stock<P>>)> {
+        let stocks = self.isolate.stocks.borrow();
+        let suiting = specs.candidates(key, asked, self.policy).into_iter().filter_map(|variant| {
+            let stock = stocks.get(&variant)?;
+            // Variants stay where only their list was thrown away, and another isolate may have kept that.
+            self.is_after_changes(&variant, &stock.stored).then_some((variant, stock))
+        });
+        let now = self.platform.now();
+        let rank = |(_, stock): &(_, Rc<Stock<P>>)| {
+            let stored = &stock.stored;
+            let is_purged = self.is_purged(key, stored);
+            (!is_purged, stored.age_s(now) < stored.lifetime_s, !stored.spec.is_empty(), stored.date)
+        };
+        suiting.reduce(|best, other| if rank(&other) > rank(&best) { other } else { best })
+    }
+
+    /// Whether a purge that is known covers a response: it is good for nothing.
+    fn is_purged(&self, key: &Key, stored: &Stored) -> bool {
+        self.isolate.lease.standing(key.url(), stored) == Standing::Gone
     }
 
     /// Looks into one store; says whether it had the response.

@@ -25,7 +25,7 @@ const AFTERWARDS: Millis = 30_000;
 const CLIENTS: usize = 60;
 /// From this seed on bodies take long, clients go before they end, and nothing happens for a while: what requests leave
 /// behind matters.
-pub(super) const FIRST_SLOW: u64 = 10_000;
+pub(super) const FIRST_SLOW: u64 = 1_000_000;
 const SLOW_BODIES: Millis = 45_000;
 /// Requests, many at once, changes, purges, isolates, weather, clients that go, two lengths of silence, losses.
 const STORMY: [u64; 10] = [800, 40, 70, 25, 15, 25, 10, 3, 1, 2];

@@ -299,9 +299,11 @@ impl Case<'_> {
 
     /// Whoever waits for another's answer waits for what still comes.
     fn is_on_its_way(&self) -> Verdict {
-        let waits = self.status.contains("; collapsed");
+        // What stands in for an answer that failed is stored, and as old as its grace allows.
         let came_after = self.asking.began_at.saturating_sub(self.last.asked_at);
-        hold(!waits || came_after < LEFT_BEHIND, || format!("it waited for what was asked {came_after} ms before"))
+        hold(!self.is_shared() || came_after < LEFT_BEHIND, || {
+            format!("it waited for what was asked {came_after} ms before")
+        })
     }
 
     fn is_fresh_enough(&self) -> Verdict {
