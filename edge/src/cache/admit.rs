@@ -300,7 +300,8 @@ pub(super) fn kept_fields(
     if policy.set_cookie == SetCookie::Pass {
         kept.remove(SET_COOKIE);
     }
-    remove_for_us(&mut kept, policy);
+    // What is said to this cache alone stays: a 304 need not repeat it. [`Stored::head`] keeps it back.
+    remove_tags(&mut kept, policy);
     for name in directives.no_cache.fields().iter().chain(directives.private.fields()) {
         kept.remove(name);
     }
@@ -314,6 +315,11 @@ pub(super) fn kept_fields(
 /// Drops what an origin tells this cache alone. Also for answers that are passed on.
 pub fn remove_for_us(headers: &mut HeaderMap, policy: &CachePolicy) {
     headers.remove(targeted::OURS);
+    remove_tags(headers, policy);
+}
+
+/// Tags are read once.
+fn remove_tags(headers: &mut HeaderMap, policy: &CachePolicy) {
     if let Some(name) = policy.tags_from.as_deref().and_then(|name| HeaderName::try_from(name).ok()) {
         headers.remove(name);
     }

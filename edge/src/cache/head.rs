@@ -8,6 +8,7 @@ use http::{HeaderMap, HeaderValue, StatusCode};
 use super::admit;
 use super::merge::OF_THE_BYTES;
 use super::stored::Stored;
+use super::targeted;
 use crate::config::CachePolicy;
 
 /// Which head an answer has. Each is the same for every answer from a stored response: it may be made once.
@@ -25,13 +26,13 @@ pub enum HeadKind {
 const OF_THE_BODY: [HeaderName; 5] = [CONTENT_ENCODING, CONTENT_LANGUAGE, CONTENT_LENGTH, CONTENT_RANGE, CONTENT_TYPE];
 
 /// What each answer says for itself, or only a message.
-const OF_EACH_ANSWER: [HeaderName; 5] =
-    [AGE, CONTENT_LENGTH, CONTENT_RANGE, TRANSFER_ENCODING, HeaderName::from_static("cache-status")];
+const OF_EACH_ANSWER: [HeaderName; 4] = [AGE, CONTENT_LENGTH, CONTENT_RANGE, TRANSFER_ENCODING];
 
 impl Stored {
-    /// The status and head of its answers.
+    /// The status and head of its answers, without what was said to this cache alone.
     pub fn head(&self, kind: HeadKind) -> (StatusCode, HeaderMap) {
         let mut headers = self.headers.clone();
+        headers.remove(targeted::OURS);
         let status = match kind {
             HeadKind::Whole => {
                 if let Some(length) = self.complete_length().filter(|_| self.status != StatusCode::NO_CONTENT) {
@@ -52,7 +53,7 @@ impl Stored {
     }
 
     /// What the answer to the request that made the origin send `sent` says besides: what is this client's alone, cookies and
-    /// fields that `private` or `no-cache` name.
+    /// fields that `private` or `no-cache` name; and what caches nearer to the origin did (RFC 9211 §2).
     pub fn for_asker(&self, kind: HeadKind, sent: &HeaderMap, policy: &CachePolicy) -> HeaderMap {
         let mut own = sent.clone();
         admit::remove_for_us(&mut own, policy);
@@ -105,14 +106,13 @@ mod tests {
     #[test]
     fn the_one_who_asked_also_gets_what_is_his_alone() {
         let mut sent = FIELDS.to_vec();
-        let own = [("set-cookie", "a=1"), ("set-cookie", "b=2"), ("x-user", "me")];
+        let own = [("set-cookie", "a=1"), ("set-cookie", "b=2"), ("x-user", "me"), ("cache-status", "inner; hit")];
         sent.extend(own);
         sent.extend([
             ("age", "5"),
             ("content-length", "10"),
             ("cache-tag", "t"),
             ("rimward-cache-control", "max-age=60"),
-            ("cache-status", "inner; hit"),
         ]);
         let policy = CachePolicy { tags_from: Some("cache-tag".into()), ..policy() };
         let stored = stored(&FIELDS);

@@ -3,7 +3,7 @@
 
 use http::HeaderMap;
 use http::header::{
-    AGE, CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_RANGE, ETAG, HeaderName, LAST_MODIFIED, SET_COOKIE, VARY,
+    AGE, CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_RANGE, DATE, ETAG, HeaderName, LAST_MODIFIED, SET_COOKIE, VARY,
 };
 
 use super::admit::{self, Arrival, Pass};
@@ -57,7 +57,9 @@ pub(super) fn head(
     let same = |name: &HeaderName| headers.get(name).is_none_or(|value| Some(value) == stored.headers.get(name));
     let same_length = admit::length(headers).is_none_or(|length| Some(length) == stored.complete_length());
     let same_coding = headers.get(CONTENT_ENCODING) == stored.headers.get(CONTENT_ENCODING);
-    if !(same(&ETAG) && same(&LAST_MODIFIED) && same_length && same_coding) {
+    // What is stored may be a 404, of a time when there was nothing.
+    let same_status = arrival.status == stored.status;
+    if !(same_status && same(&ETAG) && same(&LAST_MODIFIED) && same_length && same_coding) {
         return Err(Unmerged::OtherState);
     }
     renewed(stored, asked, policy, arrival)
@@ -116,6 +118,10 @@ fn merged(old: &HeaderMap, new: &HeaderMap, policy: &CachePolicy) -> HeaderMap {
     }
     if policy.set_cookie == SetCookie::Pass {
         merged.remove(SET_COOKIE);
+    }
+    if !new.contains_key(DATE) {
+        // RFC 9110 §6.6.1: it is of the time when it came, and not of that of the old head.
+        merged.remove(DATE);
     }
     merged
 }
@@ -193,6 +199,30 @@ mod tests {
     }
 
     #[test]
+    fn a_304_without_a_date_is_of_the_time_when_it_came() {
+        let old = stored(&[("cache-control", "max-age=60"), ("etag", "\"a\""), ("date", "@0"), ("expires", "@60")]);
+        let merged = merge(&old, &[("etag", "\"a\"")]).unwrap();
+        assert_eq!(merged.date, at(101));
+        let head = merged.head(crate::cache::head::HeadKind::Whole).1;
+        assert_eq!(head["date"], headers(&[("date", "@101")])["date"]);
+    }
+
+    #[test]
+    fn what_was_said_to_this_cache_alone_holds_after_a_304_that_does_not_repeat_it() {
+        let ours = ("rimward-cache-control", "max-age=5");
+        let old = stored(&[ours, ("cache-control", "max-age=86400"), ("etag", "\"a\"")]);
+        assert_eq!(old.lifetime_s, 5);
+        let merged = merge(&old, &[("etag", "\"a\""), ("cache-control", "max-age=86400")]).unwrap();
+        assert_eq!(merged.lifetime_s, 5);
+        assert_eq!(merge(&merged, &[("rimward-cache-control", "max-age=7")]).unwrap().lifetime_s, 7);
+        let refused = [("rimward-cache-control", "no-store")];
+        assert_eq!(merge(&merged, &refused), Err(Unmerged::Pass(Pass::NoStore)));
+        for kind in [crate::cache::head::HeadKind::Whole, crate::cache::head::HeadKind::NotModified] {
+            assert!(!merged.head(kind).1.contains_key("rimward-cache-control"), "nobody else sees it");
+        }
+    }
+
+    #[test]
     fn a_304_of_another_state_says_nothing_of_ours() {
         let tagged = stored(&OLD);
         assert_eq!(merge(&tagged, &[("etag", "\"b\"")]), Err(Unmerged::OtherState));
@@ -250,6 +280,20 @@ mod tests {
         assert_eq!(of(&[coding, ("etag", "\"b\"")]), Err(Unmerged::OtherState));
         assert_eq!(of(&[coding, ("content-length", "11")]), Err(Unmerged::OtherState));
         assert_eq!(of(&[]), Err(Unmerged::OtherState));
+    }
+
+    #[test]
+    fn a_head_answer_with_success_ends_a_404() {
+        let of = |status: u16| {
+            let (none, new) = (HeaderMap::new(), headers(&[("cache-control", "max-age=60")]));
+            let old = admitted(404, &[("cache-control", "max-age=5")], &policy()).unwrap();
+            let status = http::StatusCode::from_u16(status).unwrap();
+            let arrival =
+                Arrival { status, headers: &new, requested_at: at(9), received_at: at(9), sequence: 9, log: 5 };
+            let asked = Asked { method: &http::Method::HEAD, ..asked(&none) };
+            head(&old, &asked, &policy(), &arrival).map(|renewed| renewed.lifetime_s)
+        };
+        assert_eq!((of(200), of(404)), (Err(Unmerged::OtherState), Ok(60)));
     }
 
     proptest! {

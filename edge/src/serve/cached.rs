@@ -364,7 +364,9 @@ where
             let said = Status { stored: true, collapsed: *relayed, ..said(*status) };
             let Some(serve) = cache::answer(&ask.asked, &stock.stored, now) else {
                 // A part that is not the one that was asked for: it is what the origin has to say.
-                let inbound = Inbound { status: *status, headers: sent.clone(), body: stock.content.reader() };
+                let mut headers = sent.clone();
+                remove_for_us(&mut headers, ask.policy);
+                let inbound = Inbound { status: *status, headers, body: stock.content.reader() };
                 return Some(forward::pass_on(visit, inbound, |_| visit.say(ask.way.route, &said)));
             };
             let status = Status { ttl_s: Some(serve.ttl_s), ..said };

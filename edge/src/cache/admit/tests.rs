@@ -143,7 +143,10 @@ fn heads_are_kept_without_what_each_answer_says_anew() {
     let mut names: Vec<&str> = kept.headers.keys().map(HeaderName::as_str).collect();
     names.sort_unstable();
     // The targeted field decides, and names no fields: then `Cache-Control` withholds none.
-    assert_eq!(names, ["cache-control", "content-range", "date", "x-kept", "x-once", "x-user"]);
+    assert_eq!(
+        names,
+        ["cache-control", "content-range", "date", "rimward-cache-control", "x-kept", "x-once", "x-user"]
+    );
     assert_eq!((kept.tags, kept.lifetime_s, kept.held), (vec!["a".to_owned()], 50, Held::Whole(Some(3))));
     let kept = admitted(200, &[fields[0], fields[4], fields[5], fields[6]], &policy).unwrap();
     assert!(kept.headers.contains_key("x-kept") && !kept.headers.contains_key("x-user"));
