@@ -27,7 +27,7 @@ use std::rc::Rc;
 use http::{Method, StatusCode};
 
 use self::control::Lease;
-use self::flight::Flights;
+use self::flight::{Flights, Readings};
 use self::ours::{Cause, health};
 use self::searches::Searches;
 use self::site::Site;
@@ -72,8 +72,8 @@ pub struct Isolate<P: Platform> {
     forgets: Cell<u64>,
     /// By URL, which of those was the last that it was thrown away by.
     forgotten: RefCell<Memory<u64>>,
-    /// Of bodies that are being read.
-    recorded_bytes: Cell<u64>,
+    /// The bodies that are being read.
+    readings: RefCell<Readings>,
     counters: RefCell<Counters>,
     /// Whether what is counted will be told.
     telling: Cell<bool>,
@@ -115,7 +115,7 @@ impl<P: Platform> Default for Isolate<P> {
             changed: RefCell::new(Memory::new(KEYS_BYTES, KEYS_BYTES / 16)),
             forgets: Cell::default(),
             forgotten: RefCell::new(Memory::new(KEYS_BYTES, KEYS_BYTES / 16)),
-            recorded_bytes: Cell::default(),
+            readings: RefCell::default(),
             counters: RefCell::default(),
             telling: Cell::default(),
             evictions_told: Cell::default(),

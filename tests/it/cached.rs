@@ -305,6 +305,34 @@ fn stores_may_be_down() {
 }
 
 #[test]
+fn of_what_is_not_kept_clients_get_the_part_that_they_ask_for_and_hear_that_nothing_has_changed() {
+    let served = cached(&json!({}));
+    let long = "x".repeat(9_000_000);
+    let part = || get("/api/film").with("range", "bytes=0-2");
+    let origin_says_part = || served.origin_says(206, &[("content-range", "bytes 0-2/9000000")], Some("xxx"));
+    // That it is too long is not known before the whole is asked for.
+    served.origin_says(200, &[("cache-control", "max-age=60"), ("content-length", "9000000")], Some(&long));
+    origin_says_part();
+    says(&served.ask(&part()), 206, "xxx", "fwd-status=206");
+    assert_eq!((asked(&served), served.world.discarded.get()), (2, 1));
+    origin_says_part();
+    says(&served.ask(&part()), 206, "xxx", "fwd-status=206");
+    assert_eq!((asked(&served), &served.asked_of_origin().headers["range"]), (3, &"bytes=0-2".parse().unwrap()));
+
+    let conditional = || get("/api/own").with("if-none-match", "\"a\"");
+    let own = [("cache-control", "no-store"), ("etag", "\"a\"")];
+    served.origin_says(200, &own, Some("own"));
+    says(&served.ask(&conditional()), 200, "own", "detail=no-store");
+    served.origin_says(304, &own, None);
+    says(&served.ask(&conditional()), 304, "", "fwd-status=304");
+    assert_eq!(served.asked_of_origin().headers["if-none-match"], "\"a\"");
+    // Others still find out whether it can be shared by now.
+    served.origin_says(200, &[("cache-control", "max-age=60"), ("etag", "\"b\"")], Some("shared"));
+    says(&served.get("/api/own"), 200, "shared", "stored");
+    says(&served.ask(&conditional()), 200, "shared", "hit");
+}
+
+#[test]
 fn only_what_is_stored_will_do_where_the_client_says_so() {
     let served = cached(&json!({}));
     says_refused(&served.ask(&get("/api/x").with("cache-control", "only-if-cached")));

@@ -110,7 +110,7 @@ impl Fetch {
         Fetch { why, ask: Ask::AsAsked, fallback: None }
     }
 
-    /// The same, but for a part alone, where the whole is known to be too large to be kept.
+    /// The same, but for what the client itself asks for, where the whole is known not to be kept: a part, or "not modified".
     pub fn in_parts(self) -> Fetch {
         if self.ask == Ask::Whole { Fetch { ask: Ask::AsAsked, ..self } } else { self }
     }

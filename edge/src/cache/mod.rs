@@ -21,7 +21,7 @@
 //!   `specs.variant(key, &stored.spec, ..)` when all of it came and [`Stored::seal`] agrees; the client gets [`answer`]'s form
 //!   and also [`Stored::for_asker`]. `Settled::Pass(pass, _)`: the answer goes on as it came, after [`remove_for_us`],
 //!   with `detail=pass.word()`; where [`Pass::lasts`], later requests of the key do not wait for one another for a while. Where
-//!   it is known that the whole is too large to be kept, [`Fetch::in_parts`].
+//!   it is known that the whole is not kept, [`Fetch::in_parts`].
 //! - **Stale while revalidating.** `Plan::ServeAndRefresh(serve, fetch)`: a hit; behind the answer the fetch is sent and
 //!   settled. Only `Store`, `Renewed` and `Pass(_, Kept::Goes)` change what is stored.
 //! - **Revalidation.** `Plan::Fetch(fetch)` with [`Ask::IfChanged`]. 304: `Settled::Renewed(stored)`, the stored body under this

@@ -3,10 +3,11 @@
 use std::rc::Rc;
 use std::time::Duration;
 
+use http::header::{IF_MATCH, IF_MODIFIED_SINCE, IF_NONE_MATCH, IF_UNMODIFIED_SINCE, RANGE};
 use http::{Method, StatusCode};
 
 use super::control::{self, Known};
-use super::flight::{ALONE_FOR, Crew, Flight, Landing, Question, shard};
+use super::flight::{ALONE_FOR, Crew, Flight, Landing, Question, TOO_LARGE, shard};
 use super::forward::{self, Way};
 use super::limited;
 use super::ours::{self, Cause};
@@ -246,7 +247,7 @@ where
                 Fetch::whole(Why::UriMiss)
             }
             (Plan::Refuse, _) => return refused(visit, &ask),
-            (Plan::Fetch(fetch), _) => own(fetch),
+            (Plan::Fetch(fetch), _) => own(if ask.is_for_one(now) { fetch.in_parts() } else { fetch }),
             (Plan::Serve(_) | Plan::ServeAndRefresh(..), None) => Fetch::whole(Why::UriMiss),
         };
         if !fetch.may_be_shared() {
@@ -382,6 +383,15 @@ where
             let status = Status { stored: true, ttl_s: Some(serve.ttl_s), ..said(*status) };
             stock.answer(visit, ask.way, &serve, &status)
         }
+        Landing::Alone { inbound, detail }
+            if leads && *detail == TOO_LARGE && ask.asked.headers.contains_key(RANGE) =>
+        {
+            // What will not be kept is not sent as a whole to whoever wants a part of it.
+            if let Some(body) = inbound.take().and_then(|inbound| inbound.body) {
+                visit.platform.discard(body);
+            }
+            None
+        }
         Landing::Alone { inbound, detail } if leads => pass_on(&mut inbound.borrow_mut(), detail),
         Landing::Alone { .. } => None,
         Landing::Failed { inbound, status, cause } => {
@@ -515,9 +525,20 @@ impl<P: Platform> Ask<'_, P> {
 
     /// Whether the request may wait for another's answer, and others for its own.
     fn may_wait(&self, now: Timestamp) -> bool {
+        !self.is_alone(now) && !self.asked.wants_nothing_kept()
+    }
+
+    /// Whether an answer could not be shared a moment ago.
+    fn is_alone(&self, now: Timestamp) -> bool {
         let alone = self.stores.isolate.alone.borrow().get(self.key.text());
-        let is_alone = alone.is_some_and(|since| now.since(since) < ALONE_FOR);
-        !is_alone && !self.asked.wants_nothing_kept()
+        alone.is_some_and(|since| now.since(since) < ALONE_FOR)
+    }
+
+    /// Whether the client wants a part, or to hear that nothing has changed, of what was not kept a moment ago: that is the
+    /// origin's to answer.
+    fn is_for_one(&self, now: Timestamp) -> bool {
+        let asks_little = [RANGE, IF_MATCH, IF_NONE_MATCH, IF_MODIFIED_SINCE, IF_UNMODIFIED_SINCE];
+        asks_little.iter().any(|name| self.asked.headers.contains_key(name)) && self.is_alone(now)
     }
 
     /// The status, with a word on what did not work.

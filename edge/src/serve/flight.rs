@@ -26,6 +26,9 @@ use crate::release::verify::hexadecimal_sha256;
 use crate::telemetry::{Metric, SHIELD_UNREACHABLE};
 use crate::time::Timestamp;
 
+/// Why an answer goes to one client alone whose body is too long to be kept.
+pub(super) const TOO_LARGE: &str = "too-large";
+
 /// Longer bodies are passed on as they come, and not kept: they would stand in the isolate's memory while they do.
 const RECORD_LIMIT_BYTES: u64 = 8 * 1024 * 1024;
 /// Of all bodies that are being read at once.
@@ -427,38 +430,42 @@ impl<P: Platform + 'static> Crew<P> {
             let landing = Landing::Stocked { stock, status, sent, relayed };
             return (
                 landing,
-                Some(Arriving { stored, content: Content::AtHand(self.platform.body(Vec::new())), bytes: 0 }),
+                Some(Arriving { stored, content: Content::AtHand(self.platform.body(Vec::new())), reading: None }),
             );
         };
         let length = stored.announced();
         let bytes = length.unwrap_or(UNKNOWN_LENGTH_BYTES);
-        let under_way = &self.isolate.recorded_bytes;
-        let detail = match bytes {
-            bytes if bytes > RECORD_LIMIT_BYTES => Some("too-large"),
-            bytes if under_way.get() + bytes > RECORDS_LIMIT_BYTES => Some("memory-full"),
-            _ => None,
+        let now = self.platform.now();
+        let reading = if bytes > RECORD_LIMIT_BYTES {
+            self.isolate.alone.borrow_mut().insert(self.key.text(), now, 0);
+            Err(TOO_LARGE)
+        } else {
+            self.isolate.readings.borrow_mut().begin(bytes, now).ok_or("memory-full")
         };
-        if let Some(detail) = detail {
-            let inbound = Inbound { status, headers: inbound.headers, body: Some(body) };
-            return (Landing::Alone { inbound: RefCell::new(Some(inbound)), detail }, None);
-        }
-        under_way.set(under_way.get() + bytes);
+        let reading = match reading {
+            Ok(reading) => reading,
+            Err(detail) => {
+                let inbound = Inbound { status, headers: inbound.headers, body: Some(body) };
+                return (Landing::Alone { inbound: RefCell::new(Some(inbound)), detail }, None);
+            }
+        };
         let recording = self.platform.record(body, length, RECORD_LIMIT_BYTES);
         let stock = Rc::new(Stock::new(stored.clone(), Content::Arriving(recording.clone())));
         let landing = Landing::Stocked { stock, status, sent, relayed };
-        (landing, Some(Arriving { stored, content: Content::Arriving(recording), bytes }))
+        (landing, Some(Arriving { stored, content: Content::Arriving(recording), reading: Some(reading) }))
     }
 
     /// Keeps a response when all of its body is there: what breaks off, or is too long, is not kept.
     async fn keep_when_whole(&self, flight: &Flight<P>, arriving: Arriving<P>) {
-        let Arriving { mut stored, content, bytes } = arriving;
+        let Arriving { mut stored, content, reading } = arriving;
         let body = match content {
             Content::AtHand(body) => Some(body),
             Content::Arriving(recording) => recording.whole().await,
             Content::Streaming(body) => body.take(),
         };
-        let under_way = &self.isolate.recorded_bytes;
-        under_way.set(under_way.get().saturating_sub(bytes));
+        if let Some(reading) = reading {
+            self.isolate.readings.borrow_mut().end(reading);
+        }
         let Some(body) = body else { return };
         let came = self.platform.length(&body).unwrap_or_default();
         if stored.seal(came).is_ok() && !flight.outdated.get() {
@@ -546,7 +553,34 @@ impl<P: Platform + 'static> Crew<P> {
 struct Arriving<P: Platform> {
     stored: Stored,
     content: Content<P>,
-    bytes: u64,
+    reading: Option<u64>,
+}
+
+/// The bodies that are being read, which stand in the isolate's memory while they are.
+#[derive(Debug, Default)]
+pub(super) struct Readings {
+    /// By number: since when, and of how many bytes.
+    under_way: Vec<(u64, Timestamp, u64)>,
+    last: u64,
+}
+
+impl Readings {
+    /// Begins one, if there is room; says under which number.
+    fn begin(&mut self, bytes: u64, now: Timestamp) -> Option<u64> {
+        // The platform may have ended the event that reads it, without a word.
+        self.under_way.retain(|(_, since, _)| now.since(*since) <= LOST_AFTER);
+        let all: u64 = self.under_way.iter().map(|(_, _, bytes)| bytes).sum();
+        if all + bytes > RECORDS_LIMIT_BYTES {
+            return None;
+        }
+        self.last += 1;
+        self.under_way.push((self.last, now, bytes));
+        Some(self.last)
+    }
+
+    fn end(&mut self, number: u64) {
+        self.under_way.retain(|(known, ..)| *known != number);
+    }
 }
 
 /// The object of a key: by the first digit of its place, so that sixteen share the load.
@@ -557,4 +591,24 @@ pub(super) fn shard(place: &str) -> &str {
 fn failed<P: Platform>(inbound: Option<Inbound<P::Body>>, cause: Cause) -> Landing<P> {
     let status = inbound.as_ref().map(|inbound| inbound.status);
     Landing::Failed { inbound: RefCell::new(inbound), status, cause }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn bodies_that_are_being_read_are_bounded_and_one_whose_reader_was_ended_takes_no_room_for_ever() {
+        let mut readings = Readings::default();
+        let at = |seconds| Timestamp::default().plus(Duration::from_secs(seconds));
+        let whole = RECORDS_LIMIT_BYTES;
+        let first = readings.begin(whole - 2, at(0)).expect("room");
+        let second = readings.begin(2, at(0)).expect("room");
+        assert_eq!(readings.begin(1, at(1)), None);
+        readings.end(second);
+        assert!(readings.begin(2, at(400)).is_some());
+        readings.end(second);
+        assert_eq!(readings.begin(1, at(LOST_AFTER.as_secs())), None);
+        assert!(readings.begin(whole - 2, at(LOST_AFTER.as_secs() + 1)).is_some(), "nobody ended {first}");
+    }
 }
