@@ -383,7 +383,6 @@ fn what_was_changed_is_not_read_again_from_a_store_that_could_not_be_told() {
     says(&served.elsewhere().get("/api/x"), 200, "new", "hit");
 }
 
-/// The same isolate, for what happens while it waits.
 #[test]
 fn what_was_asked_for_while_a_change_was_on_its_way_is_not_read_again_either() {
     let served = cached(&json!({}));
@@ -408,6 +407,7 @@ fn what_was_asked_for_while_a_change_was_on_its_way_is_not_read_again_either() {
     says(&served.get("/api/x"), 200, "new", "hit");
 }
 
+/// The same isolate, for what happens while it waits.
 fn same(served: &Served) -> Served {
     Served { world: Rc::clone(&served.world), isolate: Rc::clone(&served.isolate) }
 }

@@ -3,7 +3,7 @@
 use std::rc::Rc;
 use std::time::Duration;
 
-use rimward_edge::control::ledger::Ledger;
+use rimward_edge::control::ledger::{Beginning, Ledger};
 use rimward_edge::control::message::{Command, Reply};
 use rimward_edge::control::record::{Kind, Selector, Sequence, Strength};
 use rimward_edge::control::zone::{Items, judge};
@@ -121,6 +121,21 @@ fn a_purge_is_a_record_with_a_place_and_says_when_it_is_seen_everywhere() {
         ]
     );
     assert_eq!(purge.strength, Strength::Soft);
+}
+
+#[test]
+fn a_place_comes_with_its_log_for_one_that_was_begun_anew_may_give_it_again() {
+    let served = served();
+    let all = json!({ "purges": [{ "all": true }] });
+    let known = || served.ask(&with_secret(get("/.rimward/purge"))).json();
+    let first = purge(&served, &all);
+    assert_eq!(known(), json!({ "log": first["log"], "sequence": first["sequence"], "sure": true }));
+    let (anew, _) = Ledger::open(Vec::new(), Beginning { chance: 7, copy: None });
+    served.world.log.replace(Some(anew));
+    let second = purge(&served, &all);
+    assert_eq!(first["sequence"], second["sequence"], "no time has passed, and the new log knows nothing of the old");
+    assert!(first["log"].is_string() && first["log"] != second["log"], "{first} {second}");
+    assert_eq!(known(), json!({ "log": second["log"], "sequence": second["sequence"], "sure": true }));
 }
 
 #[test]

@@ -19,6 +19,10 @@ use crate::site::Site;
 /// Where purges are asked for.
 const PATH: &str = "/.rimward/purge";
 
+/// How often `--wait` asks whether the purge is seen, and how long after one another.
+const LOOKS: u32 = 20;
+const LOOK: Duration = Duration::from_millis(500);
+
 /// The body of one request stays well below what the edge takes.
 const BATCH_BYTES: usize = RECORD.text_bytes / 2;
 
@@ -53,11 +57,29 @@ fn purge(talk: &Talk, args: &PurgeArgs, plan: &Plan, site: &Site) -> Result<Ende
         let answer = site.post(PATH, &json!({ "purges": batch, "soft": args.soft, "key": key }))?;
         done.add(batch.len(), &answer);
     }
-    if args.wait {
-        std::thread::sleep(done.settles_in);
+    if args.wait && done.named > 0 {
+        wait(site, &done)?;
     }
     said(talk, args, site, &done);
     Ok(Ended::Done)
+}
+
+/// Waits until no isolate can know less, and has the one that answers here say that it does not.
+fn wait(site: &Site, purged: &Purged) -> Result<(), Trouble> {
+    std::thread::sleep(purged.settles_in);
+    for look in 0..LOOKS {
+        if look > 0 {
+            std::thread::sleep(LOOK);
+        }
+        if purged.is_seen(&site.read(PATH)?) {
+            return Ok(());
+        }
+    }
+    Err(Trouble::Environment(format!(
+        "the purge is in the control log, but {} cannot reach that\n  hint: until it can, what is stored there is served, \
+         with `detail=control-log-unreachable` in `Cache-Status`",
+        site.url()
+    )))
 }
 
 /// What the flags name, as the edge takes it.
@@ -125,6 +147,8 @@ fn fresh_key() -> String {
 #[derive(Default)]
 struct Purged {
     named: usize,
+    /// The log that took the last of them, and its last place there: of another log a place says nothing.
+    log: Value,
     sequence: u64,
     again: usize,
     zone_calls: u64,
@@ -134,12 +158,23 @@ struct Purged {
 impl Purged {
     fn add(&mut self, named: usize, answer: &Value) {
         self.named += named;
+        if answer["log"] != self.log {
+            // The log was lost in between, and begun anew: that covers all that was fetched before.
+            (self.log, self.sequence) = (answer["log"].clone(), 0);
+        }
         self.sequence = self.sequence.max(answer["sequence"].as_u64().unwrap_or_default());
         self.again += if answer["again"] == true { named } else { 0 };
         self.zone_calls += answer["zone_calls"].as_u64().unwrap_or_default();
         let settles_in = Duration::from_millis(answer["settles_in_ms"].as_u64().unwrap_or_default());
         // Batches are sent one after the other: the last one settles last.
         self.settles_in = self.settles_in.max(settles_in);
+    }
+
+    /// Whether an isolate that knows so much, now that every lease from before has ended, knows the purges. If it knows
+    /// another log than took them, that was begun later, and covers all that was fetched before.
+    fn is_seen(&self, known: &Value) -> bool {
+        let reaches = known["sequence"].as_u64().is_some_and(|sequence| sequence >= self.sequence);
+        known["sure"] == true && (known["log"] != self.log || reaches)
     }
 }
 
@@ -152,6 +187,7 @@ fn said(talk: &Talk, args: &PurgeArgs, site: &Site, purged: &Purged) {
                 "named": purged.named,
                 "again": purged.again,
                 "soft": args.soft,
+                "log": purged.log,
                 "sequence": purged.sequence,
                 "settled": args.wait || purged.settles_in.is_zero(),
                 "settles_in_ms": u64::try_from(purged.settles_in.as_millis()).unwrap_or(u64::MAX),
@@ -244,6 +280,25 @@ mod tests {
             assert!(bytes <= BATCH_BYTES, "{bytes}");
         }
         assert!(batches(Vec::new()).is_empty());
+    }
+
+    #[test]
+    fn places_of_two_logs_are_never_compared() {
+        let answer = |log: &str, sequence: u64| json!({ "log": log, "sequence": sequence, "settles_in_ms": 2000 });
+        let known = |log: &str, sequence: u64, sure: bool| json!({ "log": log, "sequence": sequence, "sure": sure });
+        let mut purged = Purged::default();
+        purged.add(1, &answer("7", 900));
+        assert!(purged.is_seen(&known("7", 900, true)) && purged.is_seen(&known("7", 901, true)));
+        assert!(!purged.is_seen(&known("7", 899, true)));
+        assert!(
+            !purged.is_seen(&known("7", 900, false)),
+            "what cannot reach the log has not seen what it does not say"
+        );
+        // A log that was begun anew, by a clock that is behind, has lower places; and has purged everything.
+        assert!(purged.is_seen(&known("8", 500, true)) && !purged.is_seen(&known("8", 500, false)));
+        purged.add(1, &answer("8", 501));
+        assert_eq!((purged.named, &purged.log, purged.sequence), (2, &json!("8"), 501));
+        assert!(!purged.is_seen(&known("8", 500, true)) && purged.is_seen(&known("8", 501, true)));
     }
 
     #[test]

@@ -24,6 +24,10 @@
 //! 5. A log that is begun anew goes on above the place that the copy has, and takes over its bans, its notices of origins and
 //!    what a later version wrote there. Its purges it need not: rule 2 covers them.
 //!
+//! 6. What the outside was still to be told ([`zone`]) is lost with the log: its rows are nowhere else, and the copy, made
+//!    seldom, would never have the last of them. No answer of the edge depends on them, and a log that is begun anew has no
+//!    call to repeat; whoever needs the zone's cache to be empty purges everything.
+//!
 //! What is without an incarnation was written before there were any: all of that is of one log, [`record::Incarnation::UNTOLD`].
 
 pub mod ban;

@@ -12,7 +12,7 @@ use crate::cache::{self, Asked, Content};
 use crate::config::PurgeCheck;
 use crate::control::ledger::RECORD;
 use crate::control::message::{Append, Appended, Command, Reply};
-use crate::control::record::Kind;
+use crate::control::record::{Incarnation, Kind};
 use crate::control::request::{self, Here};
 use crate::control::view::LEASE;
 use crate::control::zone;
@@ -57,7 +57,8 @@ fn is_read(method: &Method) -> bool {
     matches!(*method, Method::GET | Method::HEAD)
 }
 
-/// How much of the log is known where this request arrived: a purge whose place is not past it is seen here.
+/// How much of which log is known where this request arrived: a purge of that log whose place is not past it is seen here.
+/// Of another log the place says nothing.
 async fn known<P, R>(visit: &Visit<'_, P, R>) -> Answer<P::Body>
 where
     P: Platform + 'static,
@@ -67,6 +68,7 @@ where
     say(
         "purge",
         &Value::object(vec![
+            ("log", name(known.mark().log)),
             ("sequence", known.mark().sequence.number().into()),
             ("sure", (!known.is_unsure()).into()),
         ]),
@@ -107,8 +109,14 @@ where
     }
 }
 
+/// A log's number is larger than what every reader of JSON takes for a number.
+fn name(log: Incarnation) -> Value {
+    log.number().to_string().as_str().into()
+}
+
 fn appended_json(appended: &Appended, calls: usize) -> Value {
     Value::object(vec![
+        ("log", name(appended.log)),
         ("sequence", appended.sequence.number().into()),
         ("again", appended.again.into()),
         // From now on; by then no isolate goes by what it knew before.
