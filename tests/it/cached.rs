@@ -167,6 +167,36 @@ fn a_stale_answer_is_served_while_it_is_refreshed_and_while_the_origin_fails() {
 }
 
 #[test]
+fn what_stands_in_for_a_failure_does_so_too_where_an_answer_was_just_one_clients_alone() {
+    let served = cached(&json!({ "stale_if_error_s": 100 }));
+    served.origin_says(200, &[("cache-control", "max-age=5")], Some("for all"));
+    served.get("/api/x");
+    served.world.pass(seconds(6));
+    served.origin_says(200, &[("cache-control", "max-age=5")], Some("mine"));
+    let personal = get("/api/x").with("authorization", "Basic eDp5");
+    says(&served.ask(&personal), 200, "mine", "fwd=stale; fwd-status=200; detail=authorization");
+    served.origin_says(503, &[], Some("sorry"));
+    let conditional = get("/api/x").with("if-none-match", "\"other\"");
+    says(&served.ask(&conditional), 200, "for all", "fwd=stale; fwd-status=503; detail=stale-if-error");
+}
+
+#[test]
+fn what_is_renewed_for_a_client_that_wants_nothing_kept_is_not_said_to_be() {
+    let served = cached(&json!({}));
+    let fresh = [("cache-control", "max-age=5"), ("etag", "\"a\"")];
+    served.origin_says(200, &fresh, Some("one"));
+    served.get("/api/x");
+    served.world.pass(seconds(6));
+    for (request, is_kept) in [(get("/api/x").with("cache-control", "no-store"), false), (get("/api/x"), true)] {
+        served.origin_says(304, &fresh, None);
+        let seen = served.ask(&request);
+        says(&seen, 200, "one", "fwd=stale; fwd-status=304");
+        assert_eq!(seen.field("cache-status").contains("; stored"), is_kept, "{}", seen.field("cache-status"));
+    }
+    says(&served.get("/api/x"), 200, "one", "hit");
+}
+
+#[test]
 fn a_refresh_that_fails_leaves_what_is_stored_alone() {
     let served = cached(&json!({ "stale_while_revalidate_s": 1000 }));
     served.origin_says(200, &[("cache-control", "max-age=5")], Some("one"));

@@ -107,10 +107,12 @@ fn merge_labels(mut new: Vec<String>, old: &[String]) -> Vec<String> {
 }
 
 /// Every field of the new head takes the place of the old ones of its name. A cookie that comes with a 304 is for the one
-/// who asked; it says nothing of the body.
+/// who asked; it says nothing of the body. And a tag that is stronger than that of the bytes does not become theirs: they
+/// may be one of several forms, compressed on their way maybe, and parts of two would pass for parts of one.
 fn merged(old: &HeaderMap, new: &HeaderMap, policy: &CachePolicy) -> HeaderMap {
     let mut merged = old.clone();
-    for name in new.keys().filter(|name| !OF_THE_BYTES.contains(name)) {
+    let gets_stronger = is_weak(old.get(ETAG)) && !is_weak(new.get(ETAG));
+    for name in new.keys().filter(|name| !OF_THE_BYTES.contains(name) && !(gets_stronger && **name == ETAG)) {
         merged.remove(name);
         for value in new.get_all(name) {
             merged.append(name, value.clone());
@@ -124,6 +126,10 @@ fn merged(old: &HeaderMap, new: &HeaderMap, policy: &CachePolicy) -> HeaderMap {
         merged.remove(DATE);
     }
     merged
+}
+
+fn is_weak(tag: Option<&http::HeaderValue>) -> bool {
+    tag.is_some_and(|tag| tag.as_bytes().starts_with(b"W/"))
 }
 
 fn same_weakly(tag: &http::HeaderValue, other: Option<&http::HeaderValue>) -> bool {
@@ -234,6 +240,17 @@ mod tests {
         assert!(merge(&tagged, &[("last-modified", "@-99")]).is_ok());
         assert_eq!(merge(&tagged, &[("vary", "accept")]), Err(Unmerged::OtherState));
         assert_eq!(merge(&tagged, &[("vary", "*")]), Err(Unmerged::OtherState));
+    }
+
+    #[test]
+    fn a_304_never_makes_a_weak_tag_strong() {
+        let (weak, strong) = (("etag", "W/\"a\""), ("etag", "\"a\""));
+        let fresh = ("cache-control", "max-age=60");
+        let merged = merge(&stored(&[fresh, weak]), &[strong, ("x-new", "1")]).unwrap();
+        assert_eq!((merged.etag.as_deref(), merged.headers["etag"].as_bytes()), (Some("W/\"a\""), &b"W/\"a\""[..]));
+        assert_eq!((merged.strong_validator(), merged.headers["x-new"].as_bytes()), (None, &b"1"[..]));
+        let merged = merge(&stored(&[fresh, strong]), &[weak]).unwrap();
+        assert_eq!(merged.etag.as_deref(), Some("W/\"a\""));
     }
 
     #[test]

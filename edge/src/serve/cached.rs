@@ -247,7 +247,9 @@ where
                 Fetch::whole(Why::UriMiss)
             }
             (Plan::Refuse, _) => return refused(visit, &ask),
-            (Plan::Fetch(fetch), _) => own(if ask.is_for_one(now) { fetch.in_parts() } else { fetch }),
+            // Where something is stored that may stand in for a failure, that is wanted too.
+            (Plan::Fetch(fetch), _) if fetch.fallback.is_none() && ask.is_for_one(now) => own(fetch.in_parts()),
+            (Plan::Fetch(fetch), _) => own(fetch),
             (Plan::Serve(_) | Plan::ServeAndRefresh(..), None) => Fetch::whole(Why::UriMiss),
         };
         if !fetch.may_be_shared() {
@@ -362,7 +364,9 @@ where
     let Some(landing) = landing else { return leads.then(|| failed(visit, ask, fetch.why, Cause::Timeout)) };
     match &*landing {
         Landing::Stocked { stock, status, sent, relayed } if leads => {
-            let said = Status { stored: true, collapsed: *relayed, ..said(*status) };
+            // A head that renews what is stored is not kept either where the client wants nothing kept.
+            let is_kept = !ask.asked.wants_nothing_kept();
+            let said = Status { stored: is_kept, collapsed: *relayed, ..said(*status) };
             let Some(serve) = cache::answer(&ask.asked, &stock.stored, now) else {
                 // A part that is not the one that was asked for: it is what the origin has to say.
                 let mut headers = sent.clone();

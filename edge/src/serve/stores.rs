@@ -335,8 +335,9 @@ impl<P: Platform> Stores<'_, P> {
 
     /// Notes that something at the URL of a key had changed by that time. What was asked for before is of no use any more where
     /// this isolate reads it from a store: a write may end after the store was told to forget, or the store may not have been
-    /// reached.
+    /// reached. Others know at once that what they have may be older: another change, too, which would keep what it brought.
     pub(super) fn change(&self, key: &str, at: Timestamp) {
+        self.forget_here(key);
         self.isolate.changed.borrow_mut().insert(url_of(key), Change { at, brought: None }, 0);
     }
 
