@@ -112,7 +112,7 @@ fn merge_labels(mut new: Vec<String>, old: &[String]) -> Vec<String> {
 fn merged(old: &HeaderMap, new: &HeaderMap, policy: &CachePolicy) -> HeaderMap {
     let mut merged = old.clone();
     let gets_stronger = is_weak(old.get(ETAG)) && !is_weak(new.get(ETAG));
-    for name in new.keys().filter(|name| !OF_THE_BYTES.contains(name) && !(gets_stronger && **name == ETAG)) {
+    for name in new.keys().filter(|name| !(OF_THE_BYTES.contains(name) || gets_stronger && **name == ETAG)) {
         merged.remove(name);
         for value in new.get_all(name) {
             merged.append(name, value.clone());

@@ -119,6 +119,8 @@ pub fn plan(asked: &Asked<'_>, policy: &CachePolicy, found: Found<'_>, now: Time
     match plan {
         Plan::Fetch(_) if wants.only_if_cached => Plan::Refuse,
         Plan::ServeAndRefresh(serve, _) if wants.only_if_cached => Plan::Serve(serve),
+        // RFC 9111 §5.2.1.5: nothing that it brings would be kept, nor is it for others who come meanwhile.
+        Plan::ServeAndRefresh(serve, _) if wants.no_store => Plan::Serve(serve),
         plan => plan,
     }
 }

@@ -130,6 +130,8 @@ fn a_client_may_want_more_or_less_than_fresh() {
         check(request, response, age_s, expected);
     }
     check("only-if-cached", "max-age=60, stale-while-revalidate=30", 60, "stale-while-revalidate");
+    // `no-store` is about what comes, which would be for this client alone.
+    check("no-store", "max-age=60, stale-while-revalidate=30", 60, "stale-while-revalidate");
     check("max-age=0", "max-age=60, stale-while-revalidate=30", 61, "stale: if-changed");
     check("max-age=0", "max-age=60, must-revalidate", 1, "request: if-changed or stale");
     // RFC 8246: a reload does not ask again for what cannot have changed; who insists does.
