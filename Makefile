@@ -175,7 +175,7 @@ bench-rules: ## What the edge's rules cost natively.
 
 ROUNDS := 41
 
-bench-edge: target/worker/rimward.wasm target/bench/hono.js ## The edge beside a hand-written Worker and Hono.
+bench-edge: target/worker/rimward.wasm target/bench/hono.js target/bench/limiter.js ## The edge beside a hand-written Worker, Hono and other limiters.
 	@echo "Measuring the edge"
 	@cargo bench --quiet --locked --profile dev -p rimward-tests --bench edge -- $(ROUNDS) > target/bench/edge.json
 	@echo "  $(CURDIR)/target/bench/edge.json"
@@ -185,7 +185,7 @@ bench/edge/node_modules/.package-lock.json: bench/edge/package.json bench/edge/p
 	@cd bench/edge && npm ci --silent --no-audit --no-fund
 	@touch $@
 
-target/bench/hono.js: bench/edge/workers/hono.js bench/edge/node_modules/.package-lock.json
+target/bench/hono.js target/bench/limiter.js: target/bench/%.js: bench/edge/workers/%.js bench/edge/node_modules/.package-lock.json
 	@mkdir -p $(@D)
 	@bench/edge/node_modules/.bin/esbuild --log-level=warning --bundle --format=esm --minify $< --outfile=$@
 

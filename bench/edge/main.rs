@@ -14,6 +14,7 @@ mod published;
 mod runtime;
 
 mod cache;
+mod limiters;
 mod limits;
 mod load;
 mod pools;
@@ -61,6 +62,10 @@ fn main() -> Result<(), String> {
     let rounds = rounds()?;
     if std::env::args().any(|argument| argument == "pools") {
         eprint!("{}", pools::table(&pools::measure(rounds)?));
+        return Ok(());
+    }
+    if std::env::args().any(|argument| argument == "limits") {
+        eprint!("{}", limits::table(&limits::measure(rounds)?));
         return Ok(());
     }
     let folder = tempfile::tempdir().map_err(|error| format!("could not make a folder: {error}"))?;
@@ -118,7 +123,7 @@ pub(crate) fn script(path: &str) -> Vec<Module> {
     vec![es_module(project().join(path))]
 }
 
-fn es_module(file: PathBuf) -> Module {
+pub(crate) fn es_module(file: PathBuf) -> Module {
     Module { name: "main.js".into(), kind: ModuleKind::EsModule, file }
 }
 

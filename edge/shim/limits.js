@@ -78,7 +78,7 @@ export class Limits extends DurableObject {
 
   #undo(charges, reply) {
     const headEnd = reply.indexOf("\n");
-    const takenAt = Number(reply.slice(2, headEnd));
+    const takenAt = Number.parseInt(reply.slice(2, headEnd), 10);
     this.#step((object) => object.undo(charges, reply.slice(headEnd + 1), takenAt, Date.now()));
   }
 
@@ -111,7 +111,7 @@ export class Limits extends DurableObject {
   }
 
   leave(whose) {
-    this.#step((object) => object.leave(whose));
+    this.#step((object) => object.leave(whose, Date.now()));
     this.#waiting.get(whose.split(" ")[1])?.(false);
     this.#call(whose);
     return "";

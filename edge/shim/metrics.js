@@ -5,6 +5,9 @@
 const METRICS_SHARDS = 4;
 // Names come from the settings; past this many no new ones are taken.
 const METRICS_NAMES = 10_000;
+// A sample of this name is no number: it says, for the hour that it is told in, who asked most.
+const TOP = "top ";
+const HOUR = 3_600_000;
 
 function metricsObjects(call) {
   const { METRICS } = call.env;
@@ -29,7 +32,9 @@ async function counted(call) {
 export class Metrics extends DurableObject {
   constructor(ctx, env) {
     super(ctx, env);
-    ctx.storage.sql.exec("CREATE TABLE IF NOT EXISTS samples (name TEXT PRIMARY KEY, value INTEGER) WITHOUT ROWID");
+    const create = (table) => ctx.storage.sql.exec(`CREATE TABLE IF NOT EXISTS ${table} WITHOUT ROWID`);
+    create("samples (name TEXT PRIMARY KEY, value INTEGER)");
+    create("tops (hour INTEGER, name TEXT, text TEXT, PRIMARY KEY (hour, name))");
   }
 
   add(samples) {
@@ -37,6 +42,10 @@ export class Metrics extends DurableObject {
     this.ctx.storage.transactionSync(() => {
       let { names } = sql.exec("SELECT count(*) AS names FROM samples").one();
       for (const [name, value] of pairs(samples)) {
+        if (name.startsWith(TOP)) {
+          this.#addTop(name, value);
+          continue;
+        }
         const added = sql.exec("UPDATE samples SET value = value + ? WHERE name = ?", Number(value), name);
         if (added.rowsWritten > 0 || names >= METRICS_NAMES) continue;
         sql.exec("INSERT INTO samples VALUES (?, ?)", name, Number(value));
@@ -47,6 +56,31 @@ export class Metrics extends DurableObject {
 
   read() {
     const rows = this.ctx.storage.sql.exec("SELECT name, value FROM samples").raw().toArray();
-    return rows.map(([name, value]) => `${name}\n${value}\n`).join("");
+    return [...rows, ...this.#tops()].map(([name, value]) => `${name}\n${value}\n`).join("");
+  }
+
+  // Those of this hour and the last one count.
+  #tops() {
+    const since = Math.floor(Date.now() / HOUR) - 1;
+    return this.ctx.storage.sql.exec("SELECT name, text FROM tops WHERE hour >= ?", since).raw().toArray();
+  }
+
+  #addTop(name, told) {
+    const { sql } = this.ctx.storage;
+    const hour = Math.floor(Date.now() / HOUR);
+    sql.exec("DELETE FROM tops WHERE hour < ?", hour - 1);
+    const [known] = sql.exec("SELECT text FROM tops WHERE hour = ? AND name = ?", hour, name).raw().toArray();
+    const text = known === undefined ? told : merged(known[0], told);
+    sql.exec("INSERT OR REPLACE INTO tops VALUES (?, ?, ?)", hour, name, text);
+  }
+}
+
+function merged(known, told) {
+  const instance = usable();
+  try {
+    return instance.mergeTops(known, told);
+  } catch (error) {
+    instance.poisoned = true;
+    throw error;
   }
 }

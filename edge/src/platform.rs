@@ -114,7 +114,8 @@ pub trait Platform {
     /// The same bytes as `body`, of which `length` are to come if that is known; `over` is fired at their end, where they break off,
     /// and where nobody wants them any more.
     fn watched(&self, body: Self::Body, length: Option<u64>, over: &Self::Signal) -> Self::Body;
-    /// Adds to what all isolates counted: lines of a sample's name and its number, each ended by a line feed.
+    /// Adds to what all isolates counted: lines of a sample's name and its number, or of a sketch's name and its text, each ended by
+    /// a line feed.
     async fn count(&self, samples: String) -> Result<(), StoreError>;
     /// Everything that was counted, in the same form; a name may stand there several times.
     async fn counted(&self) -> Result<String, StoreError>;

@@ -1,11 +1,15 @@
 //! What is counted, by route, and how it is told: as lines for the objects that add up what all isolates counted, and as
 //! Prometheus text (exposition format 0.0.4). Counts are of this isolate since it last told them; it may lose those.
 
+pub mod top;
+
 use std::fmt::Write as _;
 use std::time::Duration;
 
 use hdrhistogram::Histogram;
 use litemap::LiteMap;
+
+use self::top::Top;
 
 /// How long an isolate counts before it tells. What it counted since may be lost with it.
 pub const PERIOD: Duration = Duration::from_secs(10);
@@ -41,6 +45,12 @@ pub enum Metric {
     LimitAsked,
     /// How long the objects took, in milliseconds.
     LimitTime,
+    /// Permits that objects lent.
+    LimitLent,
+    /// Of those, the ones that requests took.
+    LimitLentUsed,
+    /// Rows that the objects wrote.
+    LimitRows,
     /// What did not work, while requests went on.
     Degraded,
     /// Tellings that did not arrive.
@@ -48,7 +58,7 @@ pub enum Metric {
 }
 
 impl Metric {
-    const ALL: [Metric; 16] = [
+    const ALL: [Metric; 19] = [
         Metric::Requests,
         Metric::Collapsed,
         Metric::Stale,
@@ -63,6 +73,9 @@ impl Metric {
         Metric::LimitRequests,
         Metric::LimitAsked,
         Metric::LimitTime,
+        Metric::LimitLent,
+        Metric::LimitLentUsed,
+        Metric::LimitRows,
         Metric::Degraded,
         Metric::Lost,
     ];
@@ -83,6 +96,9 @@ impl Metric {
             Metric::LimitRequests => "rimward_limit_requests_total",
             Metric::LimitAsked => "rimward_limit_asked_total",
             Metric::LimitTime => "rimward_limit_seconds_total",
+            Metric::LimitLent => "rimward_limit_lent_total",
+            Metric::LimitLentUsed => "rimward_limit_lent_used_total",
+            Metric::LimitRows => "rimward_limit_rows_total",
             Metric::Degraded => "rimward_degraded_total",
             Metric::Lost => "rimward_metrics_lost_total",
         }
@@ -91,7 +107,11 @@ impl Metric {
     /// The name of what its samples are of.
     fn subject(self) -> &'static str {
         match self {
-            Metric::LimitRequests | Metric::LimitAsked | Metric::LimitTime => "policy",
+            Metric::LimitRequests
+            | Metric::LimitAsked
+            | Metric::LimitTime
+            | Metric::LimitLent
+            | Metric::LimitLentUsed => "policy",
             Metric::PoolRequests | Metric::PoolRetries | Metric::PoolQueued | Metric::PoolCircuits => "pool",
             _ => "route",
         }
@@ -126,6 +146,9 @@ impl Metric {
             Metric::LimitRequests => "Requests under a policy of limits, by who decided and how.",
             Metric::LimitAsked => "Requests for which an object that counts was asked.",
             Metric::LimitTime => "Time until those objects answered.",
+            Metric::LimitLent => "Permits that objects lent to isolates, for requests to come.",
+            Metric::LimitLentUsed => "Of those, the ones that requests took before the lease ended.",
+            Metric::LimitRows => "Rows that those objects wrote down for decisions.",
             Metric::Degraded => "What could not be reached while requests went on.",
             Metric::Lost => "Tellings of an isolate that did not arrive.",
         }
@@ -145,7 +168,12 @@ pub struct Counters {
     by_route: Vec<(String, Counts)>,
     /// By origin of a pool: how long it took.
     latencies: Vec<(String, Histogram<u32>)>,
+    /// By policy: whom it decided on.
+    tops: Vec<(String, Top)>,
 }
+
+/// What the name of a line with such a sketch begins with.
+const TOP: &str = "top ";
 
 /// What parts a pool's name from its origin's, where both say what was counted.
 const PARTED: char = '\0';
@@ -217,6 +245,15 @@ impl Counters {
         self.latencies[place].1.saturating_record(millis);
     }
 
+    /// Notes whom a policy decided on: a digest.
+    pub fn decided(&mut self, policy: &str, who: u128) {
+        let place = self.tops.iter().position(|(known, _)| known == policy).unwrap_or_else(|| {
+            self.tops.push((policy.to_owned(), Top::default()));
+            self.tops.len() - 1
+        });
+        self.tops[place].1.add(who);
+    }
+
     /// Whether nothing was counted.
     pub fn is_empty(&self) -> bool {
         self.by_route.is_empty()
@@ -239,8 +276,26 @@ impl Counters {
                 sample(&mut lines, LATENCY, &[("pool", pool), ("origin", origin), ("bin", &millis)], count);
             }
         }
+        for (policy, top) in std::mem::take(&mut self.tops) {
+            let _ = writeln!(lines, "{TOP}{policy}\n{top}");
+        }
         lines
     }
+}
+
+/// Of all lines, those that say whom policies decided on: by policy, what all isolates told.
+pub fn tops(lines: &str) -> Vec<(String, Top)> {
+    let mut tops: Vec<(String, Top)> = Vec::new();
+    let mut fields = lines.lines();
+    while let (Some(name), Some(value)) = (fields.next(), fields.next()) {
+        let Some(policy) = name.strip_prefix(TOP) else { continue };
+        let top = Top::read(value);
+        match tops.iter_mut().find(|(known, _)| known == policy) {
+            Some((_, known)) => known.merge(&top),
+            None => tops.push((policy.to_owned(), top)),
+        }
+    }
+    tops
 }
 
 fn class(status: u16) -> &'static str {
@@ -385,6 +440,26 @@ mod tests {
         has(r#"rimward_pool_latency_milliseconds{pool="api",origin="https://a",quantile="0.9"} 180"#);
         has(r#"rimward_pool_latency_milliseconds_count{pool="api",origin="https://a"} 200"#);
         has(r#"rimward_pool_latency_milliseconds_count{pool="api",origin="https://b"} 2"#);
+    }
+
+    #[test]
+    fn whom_policies_decided_on_is_told_apart_from_samples() {
+        let mut lines = String::new();
+        for who in [7, 9] {
+            let mut counters = Counters::default();
+            counters.add("login", Metric::LimitRequests, "admitted", 3);
+            for who in [who, 7, 7] {
+                counters.decided("login", who);
+            }
+            counters.decided("other", 1);
+            lines += &counters.take();
+            assert_eq!(counters.take(), "");
+        }
+        let tops: Vec<String> = tops(&lines).into_iter().map(|(policy, top)| format!("{policy} {top}")).collect();
+        assert_eq!(tops, ["login 7:5:0 9:1:0", "other 1:2:0"]);
+        let text = exposition(&lines);
+        assert!(text.contains(r#"rimward_limit_requests_total{policy="login",result="admitted"} 6"#), "{text}");
+        assert!(!text.contains("top "), "{text}");
     }
 
     #[test]

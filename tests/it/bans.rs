@@ -308,6 +308,26 @@ fn what_is_no_ban_is_refused_and_nothing_is_recorded() {
 }
 
 #[test]
+fn who_asks_most_is_told_by_the_digest_that_a_ban_takes() {
+    let served = served(&["a; fixed-window 4 3600000; ban 100 600", "all; fixed-window 900 3600000; partition global"]);
+    assert_eq!(listed(&served).get("top"), None, "nobody adds up what isolates count");
+    served.world.counted.replace(Some(String::new()));
+    ask(&served, &get("/api/x"));
+    for isolate in [&served, &served.elsewhere()] {
+        outcomes(isolate, &get("/api/x").by_peer(OTHER), 6);
+    }
+    served.world.counted.borrow_mut().as_mut().unwrap().push_str("top no-limit\n1f:99:0\n");
+    let top = listed(&served)["top"].clone();
+    let told: Vec<(&Value, &Value, &Value)> =
+        top.as_array().unwrap().iter().map(|one| (&one["limit"], &one["requests"], &one["error"])).collect();
+    assert_eq!(told, [(&json!("a"), &json!(12), &json!(0)), (&json!("a"), &json!(1), &json!(0))]);
+    change(&served, &json!({ "ban": { "limit": "a", "digest": top[0]["digest"] } }));
+    assert!(is_banned(&served, &get("/api/x").by_peer(OTHER)));
+    assert_eq!(listed(&served)["top"][0]["requests"], 13, "whoever is banned asks all the same");
+    assert!(!is_banned(&served, &get("/api/x")));
+}
+
+#[test]
 fn only_the_secret_of_operators_opens_it() {
     let served = served(&["a; fixed-window 9 60000; ban 1 600"]);
     served.world.variables.borrow_mut().insert("RIMWARD_PURGE_SECRET".to_owned(), "of-another-scope-of-all".to_owned());

@@ -12,9 +12,11 @@ use rimward_edge::platform::LimitAsk;
 use serde_json::{Value, json};
 use sfv::{BareItem, List, ListEntry, Parser};
 
+use crate::log::until;
 use crate::origin::{Exchange, Origin};
 use crate::published::publish;
 use crate::runtime::{Answer, Connection, Workerd, free_address, site as on_workerd, worker};
+use crate::site::{Api, Site as Project, check, rimward};
 use crate::workerd::with_api;
 use crate::world::{Folder, Seen, Sent, Served, get, navigate, settings, site};
 
@@ -274,6 +276,42 @@ fn a_lease_is_spent_without_a_question() {
     }
     let asked = served.world.asked_of_limits.borrow().len();
     assert!(asked < 40, "{asked} questions for 200 requests");
+}
+
+/// What was counted under a name, in all that isolates told.
+fn counted(served: &Served, name: &str) -> u64 {
+    let lines = served.world.counted.borrow().clone().unwrap();
+    let lines: Vec<&str> = lines.lines().collect();
+    let of_name = lines.chunks_exact(2).filter(|pair| pair[0].starts_with(name));
+    of_name.map(|pair| pair[1].parse::<u64>().unwrap()).sum()
+}
+
+#[test]
+fn what_is_lent_and_what_is_used_of_it_is_counted() {
+    let limits = json!(["a; gcra 60000 60000 60000; precision leased", "b; fixed-window 150 3600000; partition route"]);
+    let served = limited(limits, json!({ "limits": ["a", "b"], "cost": 2 }));
+    served.world.counted.replace(Some(String::new()));
+    for _ in 0..100 {
+        served.world.pass(Duration::from_millis(10));
+        ask(&served, &get("/api/x"), 1);
+    }
+    let lent = counted(&served, "rimward_limit_lent_total{policy=\"a\"}");
+    let used = counted(&served, "rimward_limit_lent_used_total{policy=\"a\"}");
+    let by_lease = counted(&served, "rimward_limit_requests_total{policy=\"a\",result=\"admitted-by-lease\"}");
+    assert!(used > 50 && used <= lent && used < 2 * by_lease, "{used} of {lent}: refused ones gave theirs back");
+    assert_eq!(counted(&served, "rimward_limit_lent_total{policy=\"b\"}"), 0);
+    // As much as the 75 requests that passed took by themselves or of leases.
+    let asked = counted(&served, "rimward_limit_requests_total{policy=\"b\",result=\"admitted\"}");
+    assert_eq!((asked, used % 2), (75, 0));
+}
+
+#[test]
+fn objects_write_by_the_block_and_say_so() {
+    let served = limited(json!(["a; fixed-window 300 3600000"]), json!({ "limits": ["a"] }));
+    served.world.counted.replace(Some(String::new()));
+    assert_eq!(statuses(&ask(&served, &get("/api/x"), 301))[299..], [200, 429]);
+    // A block of 15, and the permit that it is written for.
+    assert_eq!(counted(&served, "rimward_limit_rows_total"), 300_u64.div_ceil(16));
 }
 
 #[test]
@@ -558,4 +596,44 @@ fn a_login_is_limited_also_while_its_object_says_nothing() {
     }
     // A few wait for it, then nobody does for a while.
     assert!(took < Duration::from_secs(3), "{took:?}");
+}
+
+const SECRET: &str = "correct-horse-battery-staple";
+
+#[test]
+fn served_limits_tell_operators_who_asks_most_and_what_it_costs() {
+    let api = Api::start();
+    let project = Project::new("/", [&api]);
+    project.put("vite");
+    project.configure(
+        "limit = [\"per-client\", \"all\"]\n[limit.per-client]\npermits = 5\nwindow = \"30d\"\ndeadline = \"5s\"\n\
+         [limit.all]\npermits = 1000\nwindow = \"30d\"\nalgorithm = \"fixed-window\"\npartition = [\"global\"]\ndeadline = \"5s\"",
+    );
+    project.build();
+    let edge = project.serve_with(&[("RIMWARD_OPERATE_SECRET", SECRET), ("RIMWARD_METRICS_SECRET", SECRET)]);
+    let address = edge.origin.trim_start_matches("http://").parse().unwrap();
+    let mut connection = Connection::open(address);
+    let answers: Vec<Answer> = (0..12).map(|_| connection.ask("GET", "/api/products", &[])).collect();
+    assert_eq!(admitted(&answers), 5, "{answers:?}");
+    let list = |json: &[&str]| {
+        let arguments = [&["limits", "list", "--to", &edge.origin], json].concat();
+        rimward().args(arguments).current_dir(project.path()).env("RIMWARD_OPERATE_SECRET", SECRET).output().unwrap()
+    };
+    // An isolate tells every 10 s.
+    let told = until("it is told", || {
+        let listed: Value = serde_json::from_slice(&list(&["--json"]).stdout).unwrap();
+        (listed["top"][0]["requests"] == 12).then(|| listed["top"].clone())
+    });
+    assert_eq!(
+        (told.as_array().unwrap().len(), &told[0]["limit"], &told[0]["error"]),
+        (1, &json!("per-client"), &json!(0))
+    );
+    let digest = told[0]["digest"].as_str().unwrap();
+    check(&list(&[]), 0, &["who asked most", &format!("  per-client: {digest} in 12 requests\n")]);
+    let metrics = connection.ask("GET", "/.rimward/metrics", &[("Authorization", &format!("Bearer {SECRET}"))]);
+    let metrics = metrics.expect(200).text();
+    // A block of one permit and one more: three rows for five. Of the other one a row is for 51.
+    for line in ["rimward_limit_rows_total 4", "# TYPE rimward_limit_lent_total counter"] {
+        assert!(metrics.lines().any(|found| found == line), "no `{line}`: {metrics}");
+    }
 }

@@ -59,13 +59,19 @@ impl Workerd {
     /// The same with another text of the configuration than the builder writes.
     #[track_caller]
     pub(crate) fn start_as(config: &Config, render: impl Fn(&Config) -> String) -> Workerd {
+        Workerd::start_with(config, render, &[])
+    }
+
+    /// The same with more arguments than the builder gives.
+    #[track_caller]
+    pub(crate) fn start_with(config: &Config, render: impl Fn(&Config) -> String, more: &[&str]) -> Workerd {
         let binary = made_by("npm ci", "node_modules/workerd/bin/workerd");
         let folder = tempfile::tempdir().expect("a temporary folder");
         // Between looking for a free port and taking it, another may take it: then once more.
         for _ in 0..5 {
             let address = free_address();
             let config = Config { listen: address.to_string(), ..config.clone() };
-            if let Some(process) = start(&binary, folder.path(), &render(&config), address) {
+            if let Some(process) = start(&binary, folder.path(), &render(&config), more, address) {
                 return Workerd { process, address, folder };
             }
         }
@@ -133,12 +139,13 @@ pub(crate) fn free_address() -> SocketAddr {
     listener.local_addr().expect("a bound socket has an address")
 }
 
-fn start(binary: &Path, folder: &Path, config: &str, address: SocketAddr) -> Option<Child> {
+fn start(binary: &Path, folder: &Path, config: &str, more: &[&str], address: SocketAddr) -> Option<Child> {
     let file = folder.join("workerd.capnp");
     std::fs::write(&file, config).expect("a temporary file");
     let log = std::fs::File::create(folder.join("log")).expect("a temporary file");
     let mut process = Command::new(binary)
         .args(workerd::arguments(&file))
+        .args(more)
         .stdin(Stdio::null())
         .stdout(log.try_clone().expect("a file"))
         .stderr(log)

@@ -144,7 +144,11 @@ impl World {
             self.pass(within);
             return Err(StoreError::Failed(format!("no answer within {within:?}")));
         }
-        Ok(work(limits.entry(name.to_owned()).or_default(), self.now_millis.get()))
+        let object = limits.entry(name.to_owned()).or_default();
+        let reply = work(object, self.now_millis.get());
+        // Stored before anybody is answered.
+        object.take_rows();
+        Ok(reply)
     }
 
     /// As the objects do it: each takes, asks the one behind it, and takes back where that one refuses.
@@ -155,7 +159,7 @@ impl World {
         let reply = self.with_limits(name, within, |object, now| {
             at = now;
             let verdict = object.take(own, now).unwrap();
-            format!("{} {now}\n{}", u8::from(verdict.admits), verdict.settled)
+            format!("{} {now} {}\n{}", u8::from(verdict.admits), verdict.rows, verdict.settled)
         })?;
         let (Some(next), Some(rest)) = (parts.next(), parts.next()) else { return Ok(reply) };
         if reply.starts_with('0') {
@@ -292,14 +296,14 @@ impl Platform for World {
             LimitAsk::Enter(entry) => self.with_limits(object, within, |object, now| {
                 let word = if object.enter(&entry, now).unwrap() == Turn::Now { "now" } else { "never" };
                 let (free, waiting) = object.state(&entry);
-                format!("{word} {free} {waiting}")
+                format!("{word} {free} {waiting} {}", object.pending())
             }),
             LimitAsk::Renew(whose) => self.with_limits(object, within, |object, now| {
                 object.renew(&whose, now).unwrap();
                 String::new()
             }),
-            LimitAsk::Leave(whose) => self.with_limits(object, within, |object, _| {
-                object.leave(&whose).unwrap();
+            LimitAsk::Leave(whose) => self.with_limits(object, within, |object, now| {
+                object.leave(&whose, now).unwrap();
                 String::new()
             }),
         }

@@ -42,6 +42,13 @@ fn list(talk: &Talk, at: &SiteArgs, site: &Site) -> Result<Ended, Trouble> {
         1 => "1 ban".to_owned(),
         count => format!("{count} bans"),
     });
+    let top = answer["top"].as_array().map_or(&[][..], Vec::as_slice);
+    if !top.is_empty() {
+        talk.say("who asked most, in this hour and the last:");
+    }
+    for asker in top {
+        talk.say(top_line(asker));
+    }
     if answer["sure"] == false {
         talk.say("the control log cannot be reached: this is what was known before");
     }
@@ -54,6 +61,17 @@ fn line(ban: &Value, now: Duration) -> String {
     let until = Duration::from_millis(ban["until_ms"].as_u64().unwrap_or_default());
     let left = until.saturating_sub(now).as_secs();
     format!("  {}: {} for another {left} s, by {}", text("limit"), text("digest"), text("by"))
+}
+
+/// Somebody who asked much, for people.
+fn top_line(asker: &Value) -> String {
+    let text = |name: &str| asker[name].as_str().unwrap_or_default();
+    let number = |name: &str| asker[name].as_u64().unwrap_or_default();
+    let doubt = match number("error") {
+        0 => String::new(),
+        error => format!(", perhaps {error} fewer"),
+    };
+    format!("  {}: {} in {} requests{doubt}", text("limit"), text("digest"), number("requests"))
 }
 
 fn change(talk: &Talk, at: &SiteArgs, site: &Site, body: &Value) -> Result<Ended, Trouble> {
@@ -132,6 +150,13 @@ mod tests {
                 "{pair}"
             );
         }
+    }
+
+    #[test]
+    fn who_asked_much_is_one_line() {
+        let asker = |error: u64| json!({ "limit": "a", "digest": "1f", "requests": 90, "error": error });
+        assert_eq!(top_line(&asker(0)), "  a: 1f in 90 requests");
+        assert_eq!(top_line(&asker(3)), "  a: 1f in 90 requests, perhaps 3 fewer");
     }
 
     #[test]

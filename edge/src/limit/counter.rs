@@ -119,6 +119,20 @@ impl Quota {
         (self.burst / BLOCK_PART).max(1)
     }
 
+    /// And where nearly all of them are taken.
+    fn least_block(self) -> u64 {
+        (self.block() / 4).max(1)
+    }
+
+    /// How often a counter is written down at most, while so many permits are taken of it in so many milliseconds and nothing
+    /// restarts: once for each block that was taken, or that came back by itself; where windows pass, once for each of them.
+    pub fn most_writes(self, taken: u64, millis: u64) -> u64 {
+        match self.kind {
+            Kind::Gcra => 1 + (taken + self.returned_in(millis) + 1) / self.least_block(),
+            Kind::Sliding | Kind::Fixed => 2 + millis / self.window + taken / (self.block() + 1),
+        }
+    }
+
     /// All that can be owed, in units.
     fn full(self) -> u64 {
         self.burst * self.window
@@ -307,8 +321,10 @@ impl Counter {
     pub fn ahead(mut self, quota: Quota, now_ms: u64) -> Counter {
         match quota.kind {
             Kind::Gcra => {
-                let most = now_ms * quota.permits + quota.full();
-                self.at = (self.at + quota.block() * quota.window).min(most).max(self.at);
+                // Also past what there is now: who takes each permit as it comes back would else have each of them written down.
+                // By less, since nobody is there to take a whole block before a pause.
+                let most = now_ms * quota.permits + quota.full() + quota.least_block() * quota.window;
+                self.at = (self.at + quota.block() * quota.window).min(most);
             }
             Kind::Sliding | Kind::Fixed => self.count = (self.count + quota.block()).min(quota.permits).max(self.count),
         }

@@ -152,6 +152,8 @@ pub struct Limiter {
     isolate: u64,
     known: Memory<Known>,
     breaks: [Break; SHARDS as usize],
+    /// Permits that objects lent since somebody looked, by policy.
+    lent: Vec<(u64, u64)>,
 }
 
 /// Since when an object does not answer.
@@ -170,7 +172,13 @@ impl Limiter {
             isolate,
             known: Memory::new(KNOWN_BYTES, KNOWN_BYTES / 16),
             breaks: [Break::default(); SHARDS as usize],
+            lent: Vec::new(),
         }
+    }
+
+    /// What objects lent since this was last asked: how many permits, by [`Key::policy`].
+    pub fn take_lent(&mut self) -> Vec<(u64, u64)> {
+        std::mem::take(&mut self.lent)
     }
 
     /// What a request with these charges comes to, as far as this isolate can say.
@@ -369,6 +377,9 @@ impl Limiter {
         if !admitted && wait_ms > 0 {
             let refusal = (now_ms.saturating_add(wait_ms), charge.cost);
             self.know(&name, |known| known.refusal = Some(refusal));
+        }
+        if lent > 0 {
+            self.lent.push((charge.key.policy, lent));
         }
         let standing = Standing { by: By::Object, admitted, left: Some(left), wait_ms };
         let Some(mut lease) = self.known(&name).lease.filter(|_| charge.precision == Precision::Leased) else {

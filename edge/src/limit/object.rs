@@ -18,13 +18,16 @@ pub struct Verdict {
     pub admits: bool,
     /// Of each charge, a line.
     pub settled: String,
+    /// How many rows are to be written down for it.
+    pub rows: usize,
 }
 
 impl Object {
     /// See [`Shard::open`].
     pub fn open<'r>(rows: impl Iterator<Item = (&'r str, &'r str)>) -> (Object, usize) {
-        let (shard, unread) = Shard::open(rows);
-        (Object { shard, turns: Turns::default() }, unread)
+        let mut turns = Turns::default();
+        let (shard, unread) = Shard::open(rows.filter(|(key, text)| !turns.read(key, text)));
+        (Object { shard, turns }, unread)
     }
 
     /// See [`Shard::take`].
@@ -32,7 +35,7 @@ impl Object {
         let charges = read_charges(charges)?;
         let settled = self.shard.take(&charges, now_ms);
         let admits = !shard::refuses(&charges, &settled);
-        Ok(Verdict { admits, settled: write_settled(&settled) })
+        Ok(Verdict { admits, settled: write_settled(&settled), rows: self.pending() })
     }
 
     /// See [`Shard::undo`].
@@ -40,6 +43,11 @@ impl Object {
         let taken: Vec<_> = read_charges(charges)?.into_iter().zip(read_settled(settled)?).collect();
         self.shard.undo(&taken, taken_ms, now_ms);
         Ok(())
+    }
+
+    /// How many rows wait to be written down.
+    pub fn pending(&self) -> usize {
+        self.shard.pending() + self.turns.pending()
     }
 
     /// See [`Turns::enter`].
@@ -50,15 +58,15 @@ impl Object {
 
     /// See [`Turns::renew`].
     pub fn renew(&mut self, whose: &str, now_ms: u64) -> Result<(), NoCommand> {
-        let (key, ticket) = read_ticket(&mut whose.split(' ')).ok_or(NoCommand)?;
-        self.turns.renew(key, ticket, now_ms);
+        let (key, ticket, is_sure) = read_holder(whose).ok_or(NoCommand)?;
+        self.turns.renew(key, ticket, is_sure, now_ms);
         Ok(())
     }
 
     /// See [`Turns::leave`].
-    pub fn leave(&mut self, whose: &str) -> Result<(), NoCommand> {
-        let (key, ticket) = read_ticket(&mut whose.split(' ')).ok_or(NoCommand)?;
-        self.turns.leave(key, ticket);
+    pub fn leave(&mut self, whose: &str, now_ms: u64) -> Result<(), NoCommand> {
+        let (key, ticket, is_sure) = read_holder(whose).ok_or(NoCommand)?;
+        self.turns.leave(key, ticket, is_sure, now_ms);
         Ok(())
     }
 
@@ -86,13 +94,30 @@ impl Object {
 
     /// See [`Shard::take_rows`].
     pub fn take_rows(&mut self) -> Vec<Row> {
-        self.shard.take_rows()
+        let mut rows = self.shard.take_rows();
+        rows.append(&mut self.turns.take_rows());
+        rows
     }
 }
 
 /// The text that names a request in a queue.
 pub fn write_ticket(key: Key, ticket: u64) -> String {
     format!("{key} {ticket:x}")
+}
+
+/// The word behind a ticket of a request that was told that it has a permit.
+const SURE: &str = "sure";
+
+/// The text that names a request that speaks of its permit: one that was told of it is sure.
+pub fn write_holder(key: Key, ticket: u64, is_sure: bool) -> String {
+    let ticket = write_ticket(key, ticket);
+    if is_sure { format!("{ticket} {SURE}") } else { ticket }
+}
+
+fn read_holder(text: &str) -> Option<(Key, u64, bool)> {
+    let mut words = text.split(' ');
+    let (key, ticket) = read_ticket(&mut words)?;
+    Some((key, ticket, words.next() == Some(SURE)))
 }
 
 /// The text of an entry: a ticket, and what it needs.
@@ -127,7 +152,9 @@ mod tests {
         let mut object = Object::default();
         assert_eq!(object.enter(&write_entry(&entry), 0), Ok(Turn::Now));
         assert_eq!(object.state(&write_ticket(key, 1)), (2, 0));
-        assert_eq!(object.leave(&write_ticket(key, u64::MAX)), Ok(()));
+        assert_eq!(object.leave(&write_holder(key, u64::MAX, true), 0), Ok(()));
+        assert_eq!(read_holder(&write_holder(key, 7, true)), Some((key, 7, true)));
+        assert_eq!(read_holder(&write_holder(key, 7, false)), Some((key, 7, false)));
         assert_eq!(object.state(&write_ticket(key, 1)), (3, 0));
         for text in ["", "x", "x 1 2 3", &write_ticket(key, 1)] {
             assert_eq!(object.enter(text, 0), Err(NoCommand), "{text}");

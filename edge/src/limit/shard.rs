@@ -219,6 +219,11 @@ impl Shard {
         std::mem::take(&mut self.rows)
     }
 
+    /// How many rows wait to be written down.
+    pub fn pending(&self) -> usize {
+        self.rows.len()
+    }
+
     /// What each counter has used, in no order.
     pub fn used(&self, now_ms: u64) -> Vec<u64> {
         let used = |slot: &Slot| slot.quota.most_at_once() - slot.counter.clone().left(slot.quota, now_ms);

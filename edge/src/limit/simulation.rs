@@ -3,6 +3,7 @@
 
 mod oracle;
 mod table;
+mod turns;
 mod world;
 
 use std::collections::{BTreeMap, BTreeSet};

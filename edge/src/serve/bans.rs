@@ -20,10 +20,11 @@ use crate::control::message::{Append, Command, Reply};
 use crate::control::record::Kind;
 use crate::guard::secret::Scope;
 use crate::json::Value;
-use crate::limit::partition::{Whom, is_of_somebody};
+use crate::limit::partition::{Key, Whom, is_of_somebody};
 use crate::limit::request;
 use crate::platform::{Platform, Request};
-use crate::telemetry::Metric;
+use crate::telemetry::top::Asker;
+use crate::telemetry::tops;
 use crate::time::Timestamp;
 
 /// The window of a limit that has none.
@@ -54,7 +55,7 @@ where
         if rule(ready).is_some()
             && let Some(end) = known.banned_until(name, &key.digest(), now)
         {
-            visit.isolate.counters.borrow_mut().add(name, Metric::LimitRequests, "banned", 1);
+            limited::decided(visit, name, &ready.policy, *key, "banned");
             names.push(*name);
             until = until.max(end);
         }
@@ -101,20 +102,47 @@ where
         return refusal;
     }
     match *visit.request.method() {
-        Method::GET | Method::HEAD => list(visit).await,
+        Method::GET | Method::HEAD => list(visit, site).await,
         Method::POST => change(visit, site).await,
         _ => ours::only(visit, "GET, HEAD, POST"),
     }
 }
 
-async fn list<P, R>(visit: &Visit<'_, P, R>) -> Answer<P::Body>
+async fn list<P, R>(visit: &Visit<'_, P, R>, site: &Site) -> Answer<P::Body>
 where
     P: Platform + 'static,
     R: Request<Body = P::Body>,
 {
     let known = control::current(visit, PurgeCheck::Strict).await;
     let bans = known.bans(visit.platform.now()).iter().map(|ban| Value::object(members(ban))).collect();
-    say("limits", &Value::object(vec![("bans", Value::List(bans)), ("sure", (!known.is_unsure()).into())]))
+    let mut said = vec![("bans", Value::List(bans)), ("sure", (!known.is_unsure()).into())];
+    match visit.platform.counted().await {
+        Ok(lines) => said.push(("top", Value::List(top(site, &lines)))),
+        Err(error) => visit.log(&format!("who asked most could not be read: {error}")),
+    }
+    say("limits", &Value::object(said))
+}
+
+/// How many are told of each limit.
+const TOLD: usize = 10;
+
+/// On whom each limit decided most often, of what isolates told.
+fn top(site: &Site, lines: &str) -> Vec<Value> {
+    let mut top = Vec::new();
+    for (name, askers) in tops(lines) {
+        if site.limit(&name).is_none() {
+            continue;
+        }
+        for Asker { who, count, error } in askers.askers().into_iter().take(TOLD) {
+            top.push(Value::object(vec![
+                ("limit", name.as_str().into()),
+                ("digest", Key { policy: 0, partition: who }.digest().as_str().into()),
+                ("requests", count.into()),
+                ("error", error.into()),
+            ]));
+        }
+    }
+    top
 }
 
 /// A ban as members of an object.

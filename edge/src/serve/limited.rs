@@ -1,5 +1,6 @@
 //! Holds the requests of a route to its limits: asks what is to be asked, refuses, and tells clients how they stand.
 
+use std::cell::Cell;
 use std::rc::Rc;
 use std::time::Duration;
 
@@ -20,9 +21,9 @@ use crate::json::Value;
 use crate::limit::counter::Quota;
 use crate::limit::fields::{self, Told};
 use crate::limit::limiter::{self, By, Charge, Limiter, Plan, Question, Reply, Standing, Undo};
-use crate::limit::object::{write_entry, write_ticket};
+use crate::limit::object::{write_entry, write_holder};
 use crate::limit::partition::{self, Key, Whom};
-use crate::limit::turns::{Entry, RENEW_MS};
+use crate::limit::turns::{Entry, LEAVE_TRIES, RENEW_AGAIN_MS, RENEW_MS};
 use crate::platform::{LimitAsk, Platform, Request, Signal};
 use crate::release::navigation::is_navigation;
 use crate::telemetry::Metric;
@@ -87,6 +88,8 @@ impl<P: Platform> Limited<P> {
 struct Turn<P: Platform> {
     /// `None`: something else fires it.
     over: Option<P::Signal>,
+    /// The object said so.
+    is_sure: Rc<Cell<bool>>,
 }
 
 impl<P: Platform> Drop for Turn<P> {
@@ -214,16 +217,25 @@ where
             let may_be_refused = charges.len() < keyed.len();
             let held = reply.as_ref().filter(|_| may_be_refused).map(|reply| question.held(reply)).unwrap_or_default();
             let chance = u64::try_from(visit.platform.random() >> 64).unwrap_or_default();
-            let (known, undo) = with_limiter(visit, |limiter| {
+            let ((known, undo), lent) = with_limiter(visit, |limiter| {
                 let (asked_at, now) = (asked_at.as_millis(), now.as_millis());
-                limiter.settle(&charges, question, reply.as_ref(), asked_at, now, chance)
+                let settled = limiter.settle(&charges, question, reply.as_ref(), asked_at, now, chance);
+                (settled, limiter.take_lent())
             });
+            for (policy, permits) in lent {
+                if let Some((name, ..)) = counted().find(|(_, ready, ..)| ready.digest == policy) {
+                    visit.isolate.counters.borrow_mut().add(name, Metric::LimitLent, "", permits);
+                }
+            }
             (known, undo, held)
         }
     };
     let refused = limiter::refuses(&charges, &known);
-    for ((name, ready, ..), standing) in counted().zip(&known) {
-        note(visit, name, &ready.policy, standing.as_ref());
+    for (((name, ready, key, _), charge), standing) in counted().zip(&charges).zip(&known) {
+        note(visit, name, &ready.policy, key, standing.as_ref());
+        if !refused && standing.is_some_and(|standing| standing.admitted && standing.by == By::Lease) {
+            visit.isolate.counters.borrow_mut().add(name, Metric::LimitLentUsed, "", charge.cost);
+        }
         visit.limited.borrow_mut().standings.push((name.to_owned(), *standing));
     }
     if !refused {
@@ -262,7 +274,10 @@ where
     };
     let section = |section: &str| {
         let (head, settled) = section.split_once('\n')?;
-        Some((head.split(' ').nth(1)?.parse().ok()?, settled.to_owned()))
+        let mut words = head.split(' ').skip(1);
+        let decided_at = words.next()?.parse().ok()?;
+        count_rows(visit, words.next());
+        Some((decided_at, settled.to_owned()))
     };
     Some(Reply { objects: reply.split('\0').map_while(section).collect() })
 }
@@ -323,6 +338,7 @@ where
                 let mut words = reply.split(' ');
                 let admitted = words.next() == Some("now");
                 let left = words.next().and_then(|free| free.parse().ok());
+                count_rows(visit, words.nth(1));
                 Standing { by: By::Object, admitted, left, wait_ms: if admitted { 0 } else { 1000 } }
             }
             Err(error) => {
@@ -332,9 +348,10 @@ where
                 Standing { by: By::Unreachable, admitted, left: None, wait_ms: 1000 }
             }
         };
-        note(visit, name, &ready.policy, Some(&standing));
+        note(visit, name, &ready.policy, *key, Some(&standing));
         visit.limited.borrow_mut().standings.push(((*name).to_owned(), Some(standing)));
         if standing.admitted {
+            turn.is_sure.set(standing.by == By::Object);
             visit.limited.borrow_mut().turns.push(turn);
         } else if !ready.policy.shadow {
             return Err(refusal(visit, &[name], standing.wait_ms, standing.by != By::Unreachable));
@@ -350,21 +367,33 @@ where
     R: Request<Body = P::Body>,
 {
     let over = visit.platform.signal();
-    let turn = Turn { over: Some(over.clone()) };
+    let is_sure = Rc::<Cell<bool>>::default();
+    let turn = Turn { over: Some(over.clone()), is_sure: Rc::clone(&is_sure) };
     let renewals = LONGEST.as_millis().div_ceil(u128::from(RENEW_MS));
     let (platform, object) = (Rc::clone(visit.platform), object.to_owned());
     visit.platform.defer(async move {
-        let whose = write_ticket(key, ticket);
-        let period = Duration::from_millis(RENEW_MS);
+        let whose = || write_holder(key, ticket, is_sure.get());
+        let [period, soon] = [RENEW_MS, RENEW_AGAIN_MS].map(Duration::from_millis);
+        let mut pause = period;
         for _ in 0..=renewals {
-            if over.fired(period).await {
+            if over.fired(pause).await {
                 break;
             }
-            // Where it does not arrive, the next one does, or the permit comes back.
-            let _ = platform.ask_limits(&object, LimitAsk::Renew(whose.clone()), period).await;
+            // Where nobody hears it for long, the permit comes back.
+            let heard = platform.ask_limits(&object, LimitAsk::Renew(whose()), soon).await;
+            pause = if heard.is_ok() { period } else { soon };
         }
-        if let Err(error) = platform.ask_limits(&object, LimitAsk::Leave(whose), UNDO_WITHIN).await {
-            platform.log(&format!("a permit was not given back, and comes back by itself: {error}"));
+        let mut leave = whose();
+        for tried in 1..=LEAVE_TRIES {
+            match platform.ask_limits(&object, LimitAsk::Leave(leave), soon).await {
+                Ok(_) => break,
+                Err(error) if tried == LEAVE_TRIES => {
+                    platform.log(&format!("a permit was not given back, and comes back by itself: {error}"));
+                    break;
+                }
+                // It may have been heard: what comes now says nothing of another one's permit.
+                Err(_) => leave = write_holder(key, ticket, false),
+            }
         }
     });
     turn
@@ -484,7 +513,7 @@ where
 }
 
 /// Counts a decision, and says aloud what did not work.
-fn note<P, R>(visit: &Visit<'_, P, R>, name: &str, policy: &LimitPolicy, standing: Option<&Standing>)
+fn note<P, R>(visit: &Visit<'_, P, R>, name: &str, policy: &LimitPolicy, key: Key, standing: Option<&Standing>)
 where
     P: Platform,
     R: Request<Body = P::Body>,
@@ -501,13 +530,39 @@ where
         (false, By::Local) => "refused-locally",
         (false, By::Unreachable) => "refused-unasked",
     };
-    visit.isolate.counters.borrow_mut().add(name, Metric::LimitRequests, result, 1);
+    decided(visit, name, policy, key, result);
     if matches!(standing.by, By::Local | By::Unreachable) {
         visit.remark(match standing.by {
             By::Local => "limit;desc=\"unreachable, counted here\"",
             _ if standing.admitted => "limit;desc=\"unreachable, open\"",
             _ => "limit;desc=\"unreachable, closed\"",
         });
+    }
+}
+
+/// Counts a decision of a policy, and whom it was on.
+pub(super) fn decided<P, R>(visit: &Visit<'_, P, R>, name: &str, policy: &LimitPolicy, key: Key, result: &'static str)
+where
+    P: Platform,
+    R: Request<Body = P::Body>,
+{
+    let mut counters = visit.isolate.counters.borrow_mut();
+    counters.add(name, Metric::LimitRequests, result, 1);
+    // Of everyone together there is only one.
+    if policy.partition != [Part::Global] {
+        counters.decided(name, key.partition);
+    }
+}
+
+/// Counts what an object says that it wrote down; one of another version says nothing.
+fn count_rows<P, R>(visit: &Visit<'_, P, R>, rows: Option<&str>)
+where
+    P: Platform,
+    R: Request<Body = P::Body>,
+{
+    let rows = rows.and_then(|rows| rows.parse().ok()).filter(|rows| *rows > 0);
+    if let Some(rows) = rows {
+        visit.isolate.counters.borrow_mut().add("", Metric::LimitRows, "", rows);
     }
 }
 

@@ -29,10 +29,11 @@ impl LimitObject {
         LimitObject { object }
     }
 
-    /// See [`Object::take`]: whether the request passes (`1` or `0`), when that was decided, then a line for each charge.
+    /// See [`Object::take`]: whether the request passes (`1` or `0`), when that was decided, how many rows are stored for it; then a
+    /// line for each charge.
     pub fn take(&mut self, charges: &str, now: f64) -> Result<String, JsError> {
         let verdict = self.object.take(charges, millis(now))?;
-        Ok(format!("{} {}\n{}", u8::from(verdict.admits), millis(now), verdict.settled))
+        Ok(format!("{} {} {}\n{}", u8::from(verdict.admits), millis(now), verdict.rows, verdict.settled))
     }
 
     /// See [`Object::undo`].
@@ -49,14 +50,14 @@ impl LimitObject {
         text
     }
 
-    /// See [`Object::enter`]: `now`, `later` or `never`, how many permits are free, how many requests wait.
+    /// See [`Object::enter`]: `now`, `later` or `never`, how many permits are free, how many requests wait, how many rows are stored.
     pub fn enter(&mut self, entry: &str, now: f64) -> Result<String, JsError> {
         let word = match self.object.enter(entry, millis(now))? {
             Turn::Now => "now",
             Turn::Later => "later",
             Turn::Never => "never",
         };
-        Ok(format!("{word} {}", self.state(entry)))
+        Ok(format!("{word} {} {}", self.state(entry), self.object.pending()))
     }
 
     /// How many permits are free, and how many requests wait.
@@ -71,8 +72,8 @@ impl LimitObject {
     }
 
     /// See [`Object::leave`].
-    pub fn leave(&mut self, whose: &str) -> Result<(), JsError> {
-        Ok(self.object.leave(whose)?)
+    pub fn leave(&mut self, whose: &str, now: f64) -> Result<(), JsError> {
+        Ok(self.object.leave(whose, millis(now))?)
     }
 
     /// See [`Object::called`]: tickets, separated by blanks.

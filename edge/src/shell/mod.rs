@@ -37,6 +37,7 @@ mod entry {
     use super::{respond, task, watch};
     use crate::platform::End;
     use crate::serve::{Isolate, serve};
+    use crate::telemetry::top::Top;
 
     thread_local! {
         static ISOLATE: Rc<Isolate<World>> = Rc::new(Isolate::default());
@@ -82,6 +83,14 @@ mod entry {
             _ => End::Left,
         };
         watch::ended(watch, end);
+    }
+
+    /// Two sketches of who asks most, as one.
+    #[wasm_bindgen(js_name = mergeTops)]
+    pub fn merge_tops(known: &str, told: &str) -> String {
+        let mut top = Top::read(known);
+        top.merge(&Top::read(told));
+        top.to_string()
     }
 
     /// Lets go of a task for which nobody waits any more.

@@ -151,7 +151,9 @@ proptest! {
                 }
                 admitted.push((now, cost));
             }
-            prop_assert!(writes <= admitted.len());
+            let (taken, restarts) = (admitted.iter().map(|(_, cost)| cost).sum(), restarts.len() as u64);
+            let most = quota.most_writes(taken, now - 1_700_000_000_000) + restarts;
+            prop_assert!(writes <= most.min(admitted.len() as u64), "{writes} of {most}: {algorithm:?}");
         }
         for (first, (from, _)) in admitted.iter().enumerate() {
             let mut sum = 0;

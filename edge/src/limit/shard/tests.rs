@@ -1,3 +1,5 @@
+use proptest::prelude::*;
+
 use super::*;
 
 const NOW: u64 = 1_700_000_000_000;
@@ -81,6 +83,31 @@ fn after_a_restart_the_rest_of_a_block_is_spent() {
     // Of two blocks of six (a permit and five ahead) and the next permit.
     assert_eq!((settled[0].admitted, settled[0].left), (true, 100 - 12 - 1));
     assert!(stored.iter().all(|row| row.until == (NOW / 60_000 + 1) * 60_000));
+}
+
+proptest! {
+    /// Whoever takes each permit as it comes back, too.
+    #[test]
+    fn no_more_is_written_than_the_rule_of_blocks_allows(
+        kind in prop::sample::select(vec!["g", "f", "s"]),
+        (permits, window) in (20..3000_u64, prop::sample::select(vec![3000, 12_000, 60_000, 3_600_000_u64])),
+        asks in prop::collection::vec((0..2000_u64, 1..40_u64), 1..300),
+    ) {
+        let one = charge(1, &format!("{kind} {permits} {window} {permits}"));
+        let (mut shard, mut now, mut writes, mut taken) = (Shard::default(), NOW, 0, 0);
+        for (pause, times) in asks {
+            now += pause;
+            for _ in 0..times {
+                let settled = shard.take(&[one], now)[0];
+                taken += u64::from(settled.admitted);
+                prop_assert_eq!(shard.pending(), shard.rows.len());
+                writes += shard.take_rows().len() as u64;
+            }
+        }
+        let millis = now - NOW;
+        let most = if is_short(one.quota) { 1 + millis / ALIVE_MS } else { one.quota.most_writes(taken, millis) };
+        prop_assert!(writes <= most, "{writes} of {most} for {taken} in {millis} ms: {}", one.quota);
+    }
 }
 
 #[test]

@@ -2,6 +2,7 @@
 
 use std::fmt::Write as _;
 
+use super::turns;
 use super::{Arrivals, Outcome, Policy, Setup, Spread, algorithm, calm, exact, leased, run};
 use crate::config::{Precision, WhenUnreachable};
 
@@ -80,6 +81,38 @@ fn scenarios() -> Vec<Scenario> {
     scenarios
 }
 
+/// Requests under way at once: what it is called, and how it is set up.
+fn at_once() -> [(&'static str, turns::Setup); 4] {
+    let calm = turns::Setup { permits: 10, ..turns::calm() };
+    let lossy = turns::Setup { lost_per_mille: 10, restarts_ms: 30_000, lives_ms: 120_000, step_ms: 200, ..calm };
+    [
+        ("twice as much as there is room for", calm),
+        ("the same, 40 % of the clients leave", turns::Setup { leave_per_mille: 400, ..calm }),
+        ("the same, the object restarts every 30 s, isolates live for 2 min, 1 % of messages lost", lossy),
+        ("the same, all over the world, 400 ms to answer", turns::Setup { widest_ms: 149, deadline_ms: 400, ..lossy }),
+    ]
+}
+
+/// Their rows: what is used of a quota is the time that permits are in use; a question is every message to the object.
+fn rows_at_once() -> String {
+    let mut text = String::new();
+    for (name, setup) in at_once() {
+        let turns::Outcome { offered, admitted, busy, questions, most, .. } = turns::run(&setup, 1);
+        let (permits, queue) = (setup.permits, setup.queue);
+        let (share, calls) = (percent(busy), percent(questions * 1000 / offered));
+        let excess = most.saturating_sub(permits.into());
+        let _ = writeln!(
+            text,
+            "| {name} | exact | concurrency, {permits} at once, {queue} wait | {offered} | {admitted} | {share} | {calls} | {excess} |"
+        );
+    }
+    text
+}
+
+fn percent(thousandths: u64) -> String {
+    format!("{}.{} %", thousandths / 10, thousandths % 10)
+}
+
 /// As Markdown.
 fn table(rows: &[(Scenario, Outcome)]) -> String {
     let mut text = String::from(
@@ -94,8 +127,7 @@ fn table(rows: &[(Scenario, Outcome)]) -> String {
         };
         let quota = policy.said();
         let Outcome { offered, admitted, share_of_quota, calls_per_request, excess, .. } = outcome;
-        let percent = |thousandths: &u64| format!("{}.{} %", thousandths / 10, thousandths % 10);
-        let (share, calls) = (percent(share_of_quota), percent(calls_per_request));
+        let (share, calls) = (percent(*share_of_quota), percent(*calls_per_request));
         let _ = writeln!(
             text,
             "| {name} | {precision} | {quota} | {offered} | {admitted} | {share} | {calls} | {excess} |"
@@ -113,7 +145,7 @@ fn the_table_in_the_docs_is_what_comes_of_it() {
             (scenario, outcome)
         })
         .collect();
-    let text = table(&rows);
+    let text = table(&rows) + &rows_at_once();
     for (Scenario { name, has_goals, setup }, outcome) in &rows {
         let holds = outcome.share_of_quota >= 950 && outcome.calls_per_request <= 100;
         assert!(!has_goals || holds, "{name}: {:?}\n{text}", setup.policies);

@@ -34,7 +34,7 @@ impl Chance {
     }
 
     /// From `-most` to `most`.
-    fn around(&mut self, most: u64) -> i64 {
+    pub(super) fn around(&mut self, most: u64) -> i64 {
         i64::try_from(self.below(2 * most + 1)).unwrap() - i64::try_from(most).unwrap()
     }
 }
