@@ -158,10 +158,10 @@ chromium:
 
 bench: bench-engine
 
-bench-engine: ## What the decisions of the cache cost, natively.
-	@echo "Measuring the cache's decisions"
+bench-engine: ## What the decisions of the cache and of pools cost, natively.
+	@echo "Measuring the decisions of the cache and of pools"
 	@mkdir -p target/bench
-	@cargo bench --quiet --locked --profile dev -p rimward-tests --bench engine > target/bench/engine.json
+	@cargo bench --quiet --locked -p rimward-edge --bench engine > target/bench/engine.json
 	@echo "  $(CURDIR)/target/bench/engine.json"
 
 bench: bench-edge ## Speed and size, as ratios within one run.

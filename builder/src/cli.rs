@@ -223,7 +223,7 @@ pub struct WhomArgs {
     #[arg(long, value_name = "NAME=VALUE")]
     pub cookie: Vec<String>,
 
-    /// The path of a route
+    /// The path of a route; of several with one path, what `rimward route explain` says that limits call it
     #[arg(long, value_name = "PATH")]
     pub route: Option<String>,
 
@@ -336,13 +336,17 @@ pub struct ExplainArgs {
     /// The URL; a path is of the first of `hosts` of `[site]`
     pub url: String,
 
-    /// The method
-    #[arg(long, short = 'X', value_name = "METHOD", default_value = "GET")]
-    pub method: String,
+    /// The method [default: GET; with --data: POST]
+    #[arg(long, short = 'X', value_name = "METHOD")]
+    pub method: Option<String>,
 
     /// A header of the request, "name: value"; may be repeated
     #[arg(long, short = 'H', value_name = "HEADER")]
     pub header: Vec<String>,
+
+    /// The body of the request, or a file that holds it: @PATH
+    #[arg(long, short = 'd', value_name = "DATA")]
+    pub data: Option<String>,
 
     /// Where the client is, by two letters [default: nobody knows]
     #[arg(long, value_name = "CODE")]

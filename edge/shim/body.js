@@ -143,8 +143,10 @@ async function breakOff(reader, writer, error) {
   await Promise.allSettled([writer.abort(error), reader.cancel(error)]);
 }
 
-// The same bytes; `over` is told of their end, of their breaking off, and where nobody wants them any more.
+// The same bytes; `over` is told of their end, of their breaking off, and where nobody wants them any more. Of a switched protocol,
+// the same messages.
 function watched(body, length, over) {
+  if (body.webSocket) return bridged(body, over);
   if (!(body instanceof ReadableStream)) {
     over.fire();
     return body;
@@ -152,6 +154,38 @@ function watched(body, length, over) {
   const { readable, writable } = length === null ? new IdentityTransformStream() : new FixedLengthStream(length);
   pump(body.getReader(), writable.getWriter()).then(() => over.fire());
   return readable;
+}
+
+// The platform tells nobody of the end of a WebSocket that it passes on by itself: each message of this one crosses here.
+function bridged(response, over) {
+  const [client, ours] = Object.values(new WebSocketPair());
+  const origin = response.webSocket;
+  pass(origin, ours, over);
+  pass(ours, origin, over);
+  return new Response(null, { status: 101, headers: response.headers, webSocket: client });
+}
+
+function pass(from, to, over) {
+  const end = (code, reason) => {
+    over.fire();
+    try {
+      // Codes that stand for no code, or for none that was received, cannot be sent.
+      to.close(...(code === 1005 ? [] : code === 1006 ? [1001] : [code, reason]));
+    } catch {
+      // It is closed already.
+    }
+  };
+  from.binaryType = "arraybuffer";
+  from.addEventListener("message", ({ data }) => {
+    try {
+      to.send(data);
+    } catch {
+      end(1006);
+    }
+  });
+  from.addEventListener("close", ({ code, reason }) => end(code, reason));
+  from.addEventListener("error", () => end(1006));
+  from.accept();
 }
 
 // All of `stream` as bytes where it is no longer than `limit`; else a stream of the same bytes.

@@ -102,7 +102,8 @@ export class Health extends DurableObject {
     const { status, body = new Uint8Array(0), why = "" } = await look(url, within, reads);
     // Another one gives the same numbers to other checks.
     if (this.#open() !== checker) return;
-    this.#step((checker) => checker.done(number, status, body, why, Date.now()));
+    const samples = this.#step((checker) => checker.done(number, status, body, why, Date.now()));
+    if (samples !== undefined) this.#apart(count(this, samples));
     await this.#go();
   }
 

@@ -213,7 +213,13 @@ function respond(status, fields, encoded, body) {
 
 function pack(headers) {
   let packed = "";
-  for (const [name, value] of headers) packed += name + "\n" + value + "\n";
+  let setsCookies = false;
+  for (const [name, value] of headers) {
+    if (name === "set-cookie") setsCookies = true;
+    else packed += name + "\n" + value + "\n";
+  }
+  // The platform sorts fields by their names, and where they are many it mixes those of one name up.
+  if (setsCookies) for (const cookie of headers.getSetCookie()) packed += "set-cookie\n" + cookie + "\n";
   return packed;
 }
 

@@ -37,8 +37,12 @@ pub enum Metric {
     PoolRetries,
     /// Requests for which no origin had room.
     PoolQueued,
+    /// Answers of origins that broke off, or took too long, after their heads had come.
+    PoolBroken,
     /// Origins that an isolate left alone for a while, or asked again.
     PoolCircuits,
+    /// Origins that were found sick or well by their checks, that operators took out, or let in again.
+    PoolHealth,
     /// Requests under a policy of limits.
     LimitRequests,
     /// Of those, the ones that an object was asked for.
@@ -58,7 +62,7 @@ pub enum Metric {
 }
 
 impl Metric {
-    const ALL: [Metric; 19] = [
+    const ALL: [Metric; 21] = [
         Metric::Requests,
         Metric::Collapsed,
         Metric::Stale,
@@ -69,7 +73,9 @@ impl Metric {
         Metric::PoolRequests,
         Metric::PoolRetries,
         Metric::PoolQueued,
+        Metric::PoolBroken,
         Metric::PoolCircuits,
+        Metric::PoolHealth,
         Metric::LimitRequests,
         Metric::LimitAsked,
         Metric::LimitTime,
@@ -92,7 +98,9 @@ impl Metric {
             Metric::PoolRequests => "rimward_pool_requests_total",
             Metric::PoolRetries => "rimward_pool_retries_total",
             Metric::PoolQueued => "rimward_pool_queued_total",
+            Metric::PoolBroken => "rimward_pool_broken_total",
             Metric::PoolCircuits => "rimward_pool_circuits_total",
+            Metric::PoolHealth => "rimward_pool_health_total",
             Metric::LimitRequests => "rimward_limit_requests_total",
             Metric::LimitAsked => "rimward_limit_asked_total",
             Metric::LimitTime => "rimward_limit_seconds_total",
@@ -112,7 +120,12 @@ impl Metric {
             | Metric::LimitTime
             | Metric::LimitLent
             | Metric::LimitLentUsed => "policy",
-            Metric::PoolRequests | Metric::PoolRetries | Metric::PoolQueued | Metric::PoolCircuits => "pool",
+            Metric::PoolRequests
+            | Metric::PoolRetries
+            | Metric::PoolQueued
+            | Metric::PoolBroken
+            | Metric::PoolCircuits
+            | Metric::PoolHealth => "pool",
             _ => "route",
         }
     }
@@ -121,7 +134,7 @@ impl Metric {
     fn label(self) -> Option<&'static str> {
         match self {
             Metric::Requests | Metric::LimitRequests | Metric::PoolRequests | Metric::PoolQueued => Some("result"),
-            Metric::PoolCircuits => Some("change"),
+            Metric::PoolCircuits | Metric::PoolHealth => Some("change"),
             Metric::Stale | Metric::Degraded => Some("reason"),
             Metric::OriginRequests => Some("status"),
             _ => None,
@@ -142,7 +155,9 @@ impl Metric {
             }
             Metric::PoolRetries => "Requests to origins that were a request's second try, or a later one.",
             Metric::PoolQueued => "Requests for which no origin had room, by what became of them.",
+            Metric::PoolBroken => "Answers of origins that broke off, or took too long, after their heads had come.",
             Metric::PoolCircuits => "Times that an isolate left an origin alone for a while, or asked it again.",
+            Metric::PoolHealth => "Changes of origins: by their checks, or by operators.",
             Metric::LimitRequests => "Requests under a policy of limits, by who decided and how.",
             Metric::LimitAsked => "Requests for which an object that counts was asked.",
             Metric::LimitTime => "Time until those objects answered.",

@@ -112,6 +112,9 @@ fn which_rule_answers_is_told() {
     assert!(text.contains("GET https://api.internal/api/x?y=1\n"), "{text}");
     let text = explained(&["/about", "-H", "accept: text/html"]);
     assert!(text.contains("there is none yet"), "{text}");
+    assert!(explained(&["/api/x", "--data", "a=1"]).contains("the method is `POST`"));
+    assert!(explained(&["/api/x", "-X", "QUERY", "-d", "@rimward.toml"]).contains("the method is `QUERY`"));
+    check(&run(project, &["route", "explain", "/x", "--data", "@none"]), 2, &["`--data @none` cannot be read: "]);
     check(&run(project, &["build"]), 0, &[]);
     let text = explained(&["/about", "-H", "accept: text/html"]);
     assert!(text.contains("`fallback` of `[document]` answers"), "{text}");

@@ -63,6 +63,8 @@ fn what_is_explained_is_what_happens() {
             &[][..],
             &[("accept", "text/html"), ("sec-fetch-mode", "navigate")],
             &[("cookie", "beta=1; rimward-split=7000")],
+            &[("connection", "via")],
+            &[("cdn-loop", "rimward;site=shop")],
         ] {
             let url = format!("{host}{path}");
             let sent = fields.iter().fold(Sent::new(method, &url), |sent, (name, value)| sent.with(name, value));
@@ -71,7 +73,8 @@ fn what_is_explained_is_what_happens() {
             let outbound = served.world.asked_of_origins.borrow_mut().pop();
             served.world.origin_answers.borrow_mut().clear();
             let headers = fields.iter().map(|(name, value)| (name.parse().unwrap(), value.parse().unwrap())).collect();
-            let asked = Asked { url, method: method.parse().unwrap(), headers, country: Some("DE".to_owned()) };
+            let asked =
+                Asked { url, method: method.parse().unwrap(), headers, data: None, country: Some("DE".to_owned()) };
             let Explanation { answers, .. } = explain(&settings, Some(&table), &[], &[], &asked);
             let said = format!("{answers:?} of {asked:?}, and {} {:?}", seen.status, seen.headers);
             kinds.insert(serde_json::to_value(&answers).unwrap()["by"].to_string());

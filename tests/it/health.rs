@@ -27,6 +27,8 @@ use crate::site::{check, rimward};
 use crate::workerd::with_api;
 use crate::world::{Folder, Seen, Sent, Served, get, settings, site};
 
+const METRICS_SECRET: &str = "a-secret-of-the-metrics";
+
 const A: &str = "https://a.internal/v1";
 const B: &str = "https://b.internal";
 
@@ -158,6 +160,21 @@ fn an_operator_drains_and_undrains() {
 }
 
 #[test]
+fn what_operators_change_is_counted_once() {
+    let served = served();
+    served.world.counted.replace(Some(String::new()));
+    for (what, origin) in [("drain", A), ("drain", A), ("undrain", A), ("undrain", A), ("drain", B), ("drain", A)] {
+        change(&served, what, "api", origin);
+    }
+    let lines = served.world.counted.borrow().clone().unwrap();
+    let line = |origin: &str, change: &str| {
+        format!("rimward_pool_health_total{{pool=\"api\",origin=\"{origin}\",change=\"{change}\"}}\n1\n")
+    };
+    // The last one is refused.
+    assert_eq!(lines, [line(A, "drained"), line(A, "undrained"), line(B, "drained")].concat());
+}
+
+#[test]
 fn the_last_origin_of_a_pool_is_drained_by_force_alone() {
     let served = served();
     assert_eq!(change(&served, "drain", "api", A).status, 200);
@@ -284,7 +301,7 @@ fn place(origins: &[String], checks: Health) -> Place {
     let pool = Pool { health: Some(checks), ..Pool::new(origins, timeout) };
     let settings = Settings { pools: [("api".to_owned(), pool)].into_iter().collect(), ..settings };
     publish(assets.path(), settings, &[], &[]);
-    Place::of(assets).with("RIMWARD_OPERATE_SECRET", SECRET)
+    Place::of(assets).with("RIMWARD_OPERATE_SECRET", SECRET).with("RIMWARD_METRICS_SECRET", METRICS_SECRET)
 }
 
 /// An origin that is well or not, and how often it was checked.
@@ -351,6 +368,16 @@ fn an_origin_that_fails_its_checks_is_known_everywhere_in_time_and_so_is_its_rec
         assert!(seen > Duration::from_millis(800), "{standing} after {seen:?}: by fewer than two checks");
         assert_eq!(known(worker.address), [standing, "well"]);
     }
+    let secret = bearer(METRICS_SECRET);
+    let changes = || {
+        let answer = worker.ask("GET", "/.rimward/metrics", &[("Authorization", &secret)]).expect(200);
+        let lines = answer.text().lines().map(str::to_owned).collect::<Vec<_>>();
+        lines.into_iter().filter(|line| line.starts_with("rimward_pool_health_total{")).collect::<Vec<_>>()
+    };
+    let url = origin.url("");
+    let line =
+        |change: &str| format!("rimward_pool_health_total{{pool=\"api\",origin=\"{url}\",change=\"{change}\"}} 1");
+    until("it is counted", || (changes() == [line("sick"), line("well")]).then_some(()));
     worker.logs("is sick: 2 checks in a row failed, the last one with status 503");
     worker.logs("is well again: 2 checks in a row say so");
 }

@@ -80,6 +80,39 @@ fn every_answer_of_a_cached_route_is_counted_by_what_it_says() {
 }
 
 #[test]
+fn routes_of_one_path_are_told_apart() {
+    let route = |more: serde_json::Value| {
+        let mut route = json!({ "path": "/api/*", "pool": "api", "cache": "api" });
+        route.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+        route
+    };
+    let changes = json!({
+        "caches": { "api": {} },
+        "routes": [route(json!({ "when": ["hosts a.example"] })), route(json!({ "when": ["methods GET POST"] })), route(json!({}))],
+    });
+    let served = site(&settings(changes), &Folder::new("r1", "/"));
+    served.world.variables.borrow_mut().insert("RIMWARD_METRICS_SECRET".into(), SECRET.into());
+    served.world.counted.replace(Some(String::new()));
+    for (method, url) in [("GET", "https://a.example/api/x"), ("GET", "/api/x"), ("POST", "/api/x"), ("PUT", "/api/x")]
+    {
+        served.origin_says(404, &[], Some(""));
+        served.ask(&crate::world::Sent::new(method, url));
+    }
+    let counted = samples(&served);
+    let requests: Vec<&str> =
+        counted.iter().filter_map(|line| line.strip_prefix("rimward_cache_requests_total{route=\"")).collect();
+    assert_eq!(
+        requests,
+        [
+            r#"/api/* hosts a.example",result="uri-miss"} 1"#,
+            r#"/api/* methods GET POST",result="method"} 1"#,
+            r#"/api/* methods GET POST",result="uri-miss"} 1"#,
+            r#"/api/*",result="method"} 1"#,
+        ]
+    );
+}
+
+#[test]
 fn what_isolates_count_is_added_up() {
     let served = counted();
     for _ in 0..3 {

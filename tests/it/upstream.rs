@@ -19,7 +19,8 @@ enum Mood {
     Says(u16),
     Refuses,
     Hangs,
-    BreaksOff,
+    /// Of so many bytes only a few come.
+    BreaksOff(u64),
     Leads(&'static str),
 }
 
@@ -86,8 +87,8 @@ fn answer(place: usize, mood: Mood) -> Result<Inbound<Bytes>, FetchError> {
         Mood::Says(said) => status = StatusCode::from_u16(said).unwrap(),
         Mood::Refuses => return Err(FetchError::Unreachable("refused".to_owned())),
         Mood::Hangs => return Err(FetchError::Timeout(Duration::from_secs(1))),
-        Mood::BreaksOff => {
-            headers.insert("content-length", HeaderValue::from_static("5000"));
+        Mood::BreaksOff(length) => {
+            headers.insert("content-length", HeaderValue::from(length));
         }
         Mood::Leads(to) => {
             status = StatusCode::FOUND;
@@ -136,7 +137,7 @@ fn what_fails_at_one_origin_is_asked_of_another() {
         Mood::Says(503),
         Mood::Refuses,
         Mood::Hangs,
-        Mood::BreaksOff,
+        Mood::BreaksOff(5000),
         Mood::Says(521),
         Mood::Says(304),
     ] {
@@ -403,6 +404,75 @@ fn what_became_of_requests_is_told() {
     ] {
         assert!(counted.lines().any(|line| line == name), "{name}\n{counted}");
     }
+}
+
+/// What was counted of the first origin under a name, by its label.
+fn counted(pool: &Pool, name: &str) -> Vec<String> {
+    let lines = pool.served.world.counted.borrow().clone().expect("somebody counts");
+    let begin = format!("{name}{{pool=\"api\",origin=\"{}\"", URLS[0]);
+    let mut counts = BTreeMap::<&str, u64>::new();
+    for (name, number) in lines.lines().zip(lines.lines().skip(1)).step_by(2) {
+        if let Some(rest) = name.strip_prefix(&begin) {
+            let label = rest.split('"').nth(1).unwrap_or_default();
+            *counts.entry(label).or_default() += number.parse::<u64>().unwrap();
+        }
+    }
+    counts.iter().map(|(label, count)| format!("{label} {count}").trim().to_owned()).collect()
+}
+
+/// A pool of one origin, which is asked once for each request.
+fn of_one() -> Pool {
+    let pool = pool(&json!({ "origins": [{ "url": URLS[0] }], "retry": { "attempts": 0, "budget_permille": 0 } }));
+    pool.served.world.counted.replace(Some(String::new()));
+    pool
+}
+
+#[test]
+fn each_change_of_a_breaker_is_counted_once() {
+    let pool = of_one();
+    let changes = |mood, times| {
+        pool.mood(0, mood);
+        (0..times).for_each(|_| drop(pool.ask(&get("/api/x"))));
+        counted(&pool, "rimward_pool_circuits_total")
+    };
+    assert!(changes(Mood::Says(200), 2).is_empty());
+    assert!(changes(Mood::Refuses, 2).is_empty());
+    // The one of a pool is asked even so: what fails then changes nothing.
+    assert_eq!(changes(Mood::Refuses, 5), ["opened 1"]);
+    pool.served.world.pass(Duration::from_mins(2));
+    assert_eq!(changes(Mood::Says(200), 5), ["closed 1", "opened 1"]);
+    // What breaks off behind its head counts as well.
+    assert_eq!(changes(Mood::BreaksOff(100_000), 5), ["closed 1", "opened 2"]);
+}
+
+#[test]
+fn what_fails_is_counted_by_its_kind() {
+    for (mood, kind) in [
+        (Mood::Says(200), "2xx"),
+        (Mood::Says(503), "5xx"),
+        (Mood::Refuses, "origin-unreachable"),
+        (Mood::Hangs, "origin-timeout"),
+        (Mood::BreaksOff(5000), "origin-broke-off"),
+        (Mood::Says(304), "no-answer"),
+        (Mood::Says(521), "no-answer"),
+    ] {
+        // What may be tried again is awaited whole, but nobody repeats a POST.
+        let pool = pool(&json!({ "origins": [{ "url": URLS[0] }] }));
+        pool.served.world.counted.replace(Some(String::new()));
+        pool.mood(0, mood);
+        (0..2).for_each(|_| drop(pool.ask(&Sent::new("POST", "/api/x"))));
+        assert_eq!(counted(&pool, "rimward_pool_requests_total"), [format!("{kind} 2")], "{mood:?}");
+        assert!(counted(&pool, "rimward_pool_broken_total").is_empty(), "{mood:?}");
+    }
+}
+
+#[test]
+fn what_breaks_off_behind_a_head_that_the_client_saw_is_counted_apart() {
+    let pool = of_one();
+    pool.mood(0, Mood::BreaksOff(100_000));
+    (0..2).for_each(|_| drop(pool.ask(&get("/api/x"))));
+    assert_eq!(counted(&pool, "rimward_pool_requests_total"), ["2xx 2"]);
+    assert_eq!(counted(&pool, "rimward_pool_broken_total"), ["2"]);
 }
 
 #[test]

@@ -47,13 +47,14 @@ pub(crate) fn with_api(origin: &Origin) -> Settings {
     Settings { pools: [("api".to_owned(), pool)].into_iter().collect(), routes: vec![route], ..settings() }
 }
 
-struct Site {
-    worker: Workerd,
-    _folder: TempDir,
+/// A site that runs.
+pub(crate) struct Site {
+    pub(crate) worker: Workerd,
+    pub(crate) _folder: TempDir,
 }
 
 #[track_caller]
-fn start(settings: Settings) -> Site {
+pub(crate) fn start(settings: Settings) -> Site {
     let folder = tempfile::tempdir().expect("a temporary folder");
     publish(folder.path(), settings, &[app()], &[page()]);
     let worker = Workerd::start(&site(worker(), Some(folder.path().to_owned())));

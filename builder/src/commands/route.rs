@@ -3,13 +3,15 @@
 mod explain;
 mod explanation;
 
+use std::path::Path;
+
 use http::{HeaderMap, HeaderName, HeaderValue, Method};
 use rimward_edge::release::table::Release;
 
 use super::{Ended, Talk, Trouble, ended, plan_of, site_of};
 use crate::cli::{ExplainArgs, RouteArgs, RouteCommand};
 use crate::config::Plan;
-use crate::fs::Real;
+use crate::fs::{Files, Real};
 use crate::publish;
 
 pub use self::explain::explain;
@@ -50,8 +52,9 @@ fn explained(args: &ExplainArgs, plan: &Plan) -> Result<Explanation, Trouble> {
     };
     let asked = Asked {
         url,
-        method: method(&args.method)?,
+        method: method(args.method.as_deref().unwrap_or(if args.data.is_some() { "POST" } else { "GET" }))?,
         headers: headers(&args.header)?,
+        data: args.data.as_deref().map(data).transpose()?,
         country: args.country.as_ref().map(|country| country.to_ascii_uppercase()),
     };
     let redirects = release.as_ref().map_or(&[][..], |(_, manifest)| manifest.redirects.as_slice());
@@ -63,6 +66,11 @@ fn method(text: &str) -> Result<Method, Trouble> {
     // Methods have a case; nobody means another one.
     let upper = text.to_ascii_uppercase();
     upper.parse().map_err(|_| Trouble::Environment(format!("`--method {text}` is no method")))
+}
+
+fn data(text: &str) -> Result<Vec<u8>, Trouble> {
+    let Some(path) = text.strip_prefix('@') else { return Ok(text.into()) };
+    Real.read(Path::new(path)).map_err(|error| Trouble::Environment(format!("`--data {text}` cannot be read: {error}")))
 }
 
 fn headers(lines: &[String]) -> Result<HeaderMap, Trouble> {

@@ -110,6 +110,19 @@ pub struct Word {
     pub sick_until: Option<Timestamp>,
 }
 
+/// How an origin is, by its checks, since now.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Change {
+    /// The pool's name.
+    pub pool: String,
+    /// The origin's URL.
+    pub url: String,
+    /// Else it is well again.
+    pub is_sick: bool,
+    /// For the operator's log.
+    pub line: String,
+}
+
 /// What is to be stored, each in place of what is there.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub struct Rows {
@@ -234,8 +247,8 @@ impl Checker {
         if origin.due_at > now.plus(interval) { now } else { origin.due_at }
     }
 
-    /// Takes in what came of a check. Returns a line for the operator's log where it changes how the origin is.
-    pub fn done(&mut self, number: u32, outcome: &Outcome<'_>, now: Timestamp) -> Option<String> {
+    /// Takes in what came of a check, and says what it changes.
+    pub fn done(&mut self, number: u32, outcome: &Outcome<'_>, now: Timestamp) -> Option<Change> {
         let check = self.under_way.iter().position(|check| check.number == number)?;
         let origin = &mut self.origins[self.under_way.remove(check).origin?];
         let Checked { pool, health, origins } = &self.list[origin.pool];
@@ -252,7 +265,7 @@ impl Checker {
         }
         let (against, url) = (std::mem::take(&mut origin.against), &origins[origin.place]);
         origin.sick_since = (!is_sick).then_some(now);
-        Some(match (is_sick, outcome.status) {
+        let line = match (is_sick, outcome.status) {
             (true, _) => format!("pool `{pool}`: {url} is well again: {against} checks in a row say so"),
             (false, Some(status)) => {
                 format!(
@@ -262,7 +275,8 @@ impl Checker {
             (false, None) => {
                 format!("pool `{pool}`: {url} is sick: {against} checks in a row failed, the last one: {}", outcome.why)
             }
-        })
+        };
+        Some(Change { pool: pool.clone(), url: url.clone(), is_sick: !is_sick, line })
     }
 
     /// What is to be said next, if anything. [`Checker::said`] says whether it was.

@@ -15,7 +15,7 @@ pub struct Whom<'request> {
     pub address: Option<IpAddr>,
     /// As the platform tells it; `None` where it does not.
     pub country: Option<&'request str>,
-    /// The route, by its path.
+    /// The route, by its name.
     pub route: &'request str,
     /// A field of the request, its lines joined.
     pub field: &'request dyn Fn(&str) -> Option<String>,

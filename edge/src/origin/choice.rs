@@ -33,66 +33,74 @@ pub fn in_turn(candidates: &[Candidate], turns: &mut [i64]) -> Option<usize> {
 
 /// One at random, by weights.
 pub fn at_random(candidates: &[Candidate], random: u64) -> Option<usize> {
-    draw(candidates, random, usize::MAX)
+    draw(candidates, sum(candidates), random, None).map(|drawn| candidates[drawn].place)
 }
 
 /// Two at random, by weights; of those the one that has less to do for its weight (the power of two choices: Mitzenmacher 2001).
 pub fn less_busy(candidates: &[Candidate], random: u64) -> Option<usize> {
-    let [one] = candidates else {
-        let first = draw(candidates, random, usize::MAX)?;
-        let Some(second) = draw(candidates, mix(random), first) else { return Some(first) };
-        let load = |place: usize| {
-            candidates
-                .iter()
-                .find(|candidate| candidate.place == place)
-                .map_or((0, 1), |found| (u64::from(found.under_way), found.weight))
-        };
-        let ((first_load, first_weight), (second_load, second_weight)) = (load(first), load(second));
-        let is_less = second_load * first_weight < first_load * second_weight;
-        return Some(if is_less { second } else { first });
-    };
-    Some(one.place)
+    let sum = sum(candidates);
+    let drawn = draw(candidates, sum, random, None)?;
+    let first = candidates[drawn];
+    let Some(second) = draw(candidates, sum - first.weight, mix(random), Some(drawn)) else { return Some(first.place) };
+    let second = candidates[second];
+    let is_less = u64::from(second.under_way) * first.weight < u64::from(first.under_way) * second.weight;
+    Some(if is_less { second.place } else { first.place })
 }
 
 /// The one that a key belongs to: rendezvous hashing by weights (Thaler and Ravishankar 1998), so that those of one that leaves spread
 /// over the others and no other key moves. One that has a quarter more under way than its share is passed over (Mirrokni et al. 2016:
 /// consistent hashing with bounded loads).
 pub fn of_key(candidates: &[Candidate], key: u64, name: impl Fn(usize) -> u64) -> Option<usize> {
-    let weights: u64 = candidates.iter().map(|candidate| candidate.weight).sum();
-    let under_way: u64 = candidates.iter().map(|candidate| u64::from(candidate.under_way)).sum();
-    let has_room = |candidate: &&Candidate| {
-        // Five quarters of its share of all there would be with this one, rounded up.
-        let share = (under_way + 1) * candidate.weight * 5;
-        u64::from(candidate.under_way) < share.div_ceil(weights * 4)
+    let (mut weights, mut under_way) = (0, 0);
+    for candidate in candidates {
+        weights += candidate.weight;
+        under_way += u64::from(candidate.under_way);
+    }
+    // Below five quarters of its share of all there would be with this one, rounded up.
+    let has_room =
+        |candidate: &Candidate| u64::from(candidate.under_way) * weights * 4 < (under_way + 1) * candidate.weight * 5;
+    let nearest = |all: bool| {
+        let (mut nearest, mut least) = (None, f64::NEG_INFINITY);
+        for candidate in candidates {
+            if let Some(score) = nearer(key, name(candidate.place), candidate.weight, least)
+                && (all || has_room(candidate))
+            {
+                (nearest, least) = (Some(candidate.place), score);
+            }
+        }
+        nearest
     };
-    let score = |candidate: &Candidate| score(key, name(candidate.place), candidate.weight);
-    let best = |best: Option<(f64, usize)>, candidate: &Candidate| {
-        let score = score(candidate);
-        if best.is_none_or(|(other, _)| other < score) { Some((score, candidate.place)) } else { best }
-    };
-    let with_room = candidates.iter().filter(has_room).fold(None, best);
-    with_room.or_else(|| candidates.iter().fold(None, best)).map(|(_, place)| place)
+    nearest(false).or_else(|| nearest(true))
 }
 
-/// The larger, the nearer a key is to an origin. `-weight / ln(u)` with `u` evenly spread gives each its share by weight.
-#[allow(clippy::cast_precision_loss, reason = "53 bits of chance are enough")]
-fn score(key: u64, name: u64, weight: u64) -> f64 {
-    let even = ((mix(key ^ name) >> 11) as f64 + 0.5) / (1_u64 << 53) as f64;
-    -(weight as f64) / even.ln()
+/// How near a key is to an origin, where that is more than `least`: `-weight / ln(u)`, with `u` evenly spread, gives each its share by
+/// weight.
+#[allow(clippy::cast_precision_loss, reason = "52 bits of chance are enough, and a half more fits")]
+fn nearer(key: u64, name: u64, weight: u64, least: f64) -> Option<f64> {
+    let even = ((mix(key ^ name) >> 12) as f64 + 0.5) / (1_u64 << 52) as f64;
+    let weight = weight as f64;
+    // A logarithm costs more than all the rest, and few need it: `-ln(u)` is never less than `1 - u`.
+    if least * (1.0 - even) > weight {
+        return None;
+    }
+    Some(-weight / even.ln()).filter(|score| *score > least)
 }
 
-/// One by weights, but for the one at `without`.
-fn draw(candidates: &[Candidate], random: u64, without: usize) -> Option<usize> {
-    let others = || candidates.iter().filter(|candidate| candidate.place != without);
-    let sum: u64 = others().map(|candidate| candidate.weight).sum();
+fn sum(candidates: &[Candidate]) -> u64 {
+    candidates.iter().map(|candidate| candidate.weight).sum()
+}
+
+/// One by weights, of `sum` together, but for `without`: which of the candidates.
+fn draw(candidates: &[Candidate], sum: u64, random: u64, without: Option<usize>) -> Option<usize> {
     let mut at = random.checked_rem(sum)?;
-    others()
-        .find(|candidate| {
-            let is_it = at < candidate.weight;
-            at = at.saturating_sub(candidate.weight);
-            is_it
-        })
-        .map(|candidate| candidate.place)
+    candidates.iter().enumerate().position(|(number, candidate)| {
+        if without == Some(number) {
+            return false;
+        }
+        let is_it = at < candidate.weight;
+        at = at.saturating_sub(candidate.weight);
+        is_it
+    })
 }
 
 /// The same number for the same text, everywhere and in every version: FNV-1a.

@@ -27,15 +27,24 @@ const CENTRES: [(Region, Place); 9] = [
 /// Cosines of 0, 10, ... 90 degrees, in thousandths.
 const COSINES: [i64; 10] = [1000, 985, 940, 866, 766, 643, 500, 342, 174, 0];
 
-/// How many regions are nearer to the client: the nearest one has rank 0.
-pub fn rank(client: Place, region: Region) -> u16 {
-    let distance = |region: Region| {
-        let centre = CENTRES.iter().find(|(known, _)| *known == region).map_or(client, |(_, centre)| *centre);
-        squared(client, centre)
-    };
-    let own = distance(region);
-    let nearer = CENTRES.iter().filter(|(other, _)| distance(*other) < own).count();
-    u16::try_from(nearer).unwrap_or(u16::MAX)
+/// The regions by their distances from a client.
+#[derive(Debug, Clone, Copy)]
+pub struct Ranks([(Region, u16); CENTRES.len()]);
+
+impl Ranks {
+    /// Of a client there.
+    pub fn from(client: Place) -> Ranks {
+        let distances = CENTRES.map(|(region, centre)| (region, squared(client, centre)));
+        Ranks(distances.map(|(region, own)| {
+            let nearer = distances.iter().filter(|(_, other)| *other < own).count();
+            (region, u16::try_from(nearer).unwrap_or(u16::MAX))
+        }))
+    }
+
+    /// How many regions are nearer to the client: the nearest one has rank 0.
+    pub fn of(&self, region: Region) -> u16 {
+        self.0.iter().find(|(known, _)| *known == region).map_or(u16::MAX, |(_, rank)| *rank)
+    }
 }
 
 /// The square of a distance, good enough to tell which of two continents is nearer: degrees on a map whose longitudes are as narrow
@@ -73,7 +82,8 @@ mod tests {
             ("Anchorage", 61, -150, Region::Wnam),
         ] {
             let client = Place { latitude, longitude };
-            let first = CENTRES.iter().find(|(region, _)| rank(client, *region) == 0).map(|(region, _)| *region);
+            let ranks = Ranks::from(client);
+            let first = CENTRES.iter().find(|(region, _)| ranks.of(*region) == 0).map(|(region, _)| *region);
             assert_eq!(first, Some(nearest), "{city}");
         }
     }
@@ -82,7 +92,7 @@ mod tests {
     fn a_region_further_away_comes_later() {
         let paris = Place { latitude: 49, longitude: 2 };
         let ranks: Vec<u16> = [Region::Weur, Region::Eeur, Region::Me, Region::Enam, Region::Oc]
-            .map(|region| rank(paris, region))
+            .map(|region| Ranks::from(paris).of(region))
             .to_vec();
         assert!(ranks.is_sorted(), "{ranks:?}");
     }

@@ -10,7 +10,7 @@ use std::time::Duration;
 use super::budget::Budget;
 use super::choice::{self, Candidate};
 use super::circuit::{Change, Circuit, Outcome, Standing};
-use super::near::{self, Place};
+use super::near::{Place, Ranks};
 use crate::config::{Breaker, Choice, Origin, Pool, Retry, Role};
 use crate::time::Timestamp;
 
@@ -45,17 +45,17 @@ pub struct Wish {
 
 /// Origins that a request was sent to, by their places in the pool.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct Tried(u128);
+pub struct Tried([u64; 2]);
 
 impl Tried {
     /// Notes one.
     pub fn insert(&mut self, place: usize) {
-        self.0 |= 1 << place;
+        self.0[place / 64] |= 1 << (place % 64);
     }
 
     /// Whether it was sent there.
     pub fn contains(self, place: usize) -> bool {
-        self.0 >> place & 1 == 1
+        self.0[place / 64] >> (place % 64) & 1 == 1
     }
 }
 
@@ -76,16 +76,26 @@ pub enum Selected {
 #[derive(Debug, Clone)]
 pub struct PoolState {
     origins: Vec<OriginState>,
+    /// Of each, what every choice asks of it.
+    loads: Vec<Load>,
     turns: Vec<i64>,
     budget: Budget,
+}
+
+#[derive(Debug, Clone, Copy)]
+struct Load {
+    /// Of its URL.
+    name: u64,
+    /// Requests.
+    under_way: u32,
+    /// It may be anything but well, or have less than its share. Of all others there is nothing to look up.
+    is_marked: bool,
 }
 
 #[derive(Debug, Clone)]
 struct OriginState {
     url: String,
-    name: u64,
     circuit: Circuit,
-    under_way: u32,
     known: Known,
     /// Since when all locations hold it for well again.
     well_since: Option<Timestamp>,
@@ -108,14 +118,15 @@ impl PoolState {
     pub fn new(pool: &Pool) -> PoolState {
         let state = |origin: &Origin| OriginState {
             url: origin.url.clone(),
-            name: choice::hash(origin.url.as_bytes()),
             circuit: Circuit::default(),
-            under_way: 0,
             known: Known::Well,
             well_since: None,
         };
         let origins: Vec<OriginState> = pool.origins.iter().map(state).collect();
-        PoolState { turns: vec![0; origins.len()], origins, budget: Budget::default() }
+        let load =
+            |origin: &OriginState| Load { name: choice::hash(origin.url.as_bytes()), under_way: 0, is_marked: false };
+        let loads = origins.iter().map(load).collect();
+        PoolState { turns: vec![0; origins.len()], origins, loads, budget: Budget::default() }
     }
 
     /// Whether it is of these origins.
@@ -131,6 +142,7 @@ impl PoolState {
             origin.well_since = Some(now);
         }
         origin.known = known;
+        self.loads[place].is_marked = true;
     }
 
     /// Notes a request, which may earn further tries.
@@ -145,46 +157,44 @@ impl PoolState {
 
     /// Where a request goes that was sent to `tried` already.
     pub fn select(&mut self, pool: &Pool, wish: &Wish, tried: Tried, random: u64, now: Timestamp) -> Selected {
-        let is_full =
-            |origin: &OriginState| pool.concurrency.is_some_and(|limit| origin.under_way >= limit.per_isolate);
         if let Some(place) = wish.stays_with
             && let Some(origin) = self.origins.get(place)
             && origin.is_well(wish.may_probe, now)
             && !tried.contains(place)
-            && !is_full(origin)
+            && self.loads[place].under_way < most_at_once(pool)
         {
             return Selected::Origin(place);
         }
-        let ranked = self.eligible(pool, wish, now);
-        if ranked.is_empty() {
-            return Selected::Drained;
-        }
-        let untried = ranked.iter().filter(|(place, _)| !tried.contains(*place));
-        let room = |place: usize| !is_full(&self.origins[place]);
-        let Some(rank) = untried.clone().filter(|(place, _)| room(*place)).map(|(_, rank)| *rank).min() else {
-            if untried.count() > 0 {
-                return Selected::Busy;
-            }
-            let best = ranked.iter().map(|(place, _)| *place).filter(|place| room(*place)).min_by_key(|place| {
-                let origin = &self.origins[*place];
-                (origin.circuit.lost_in_a_row(), origin.under_way, choice::mix(random ^ *place as u64))
-            });
-            return best.map_or(Selected::Busy, Selected::Again);
+        let candidates = match self.at_once(pool, wish, tried, now) {
+            Some(candidates) => candidates,
+            None => match self.at_length(pool, wish, tried, now) {
+                Ok(candidates) => candidates,
+                Err(eligible) => return self.rather_late(&eligible, pool, tried, random),
+            },
         };
-        let candidates: Vec<Candidate> = untried
-            .filter(|(place, of)| *of == rank && room(*place))
-            .map(|(place, _)| Candidate {
-                place: *place,
-                weight: self.weight(pool, *place, now),
-                under_way: self.origins[*place].under_way,
-            })
-            .collect();
         let place = match (&pool.choice, wish.key) {
             (Choice::RoundRobin | Choice::Weighted, _) => choice::in_turn(&candidates, &mut self.turns),
-            (Choice::Hash(_), Some(key)) => choice::of_key(&candidates, key, |place| self.origins[place].name),
+            (Choice::Hash(_), Some(key)) => choice::of_key(&candidates, key, |place| self.loads[place].name),
             _ => choice::less_busy(&candidates, random),
         };
         place.map_or(Selected::Drained, Selected::Origin)
+    }
+
+    /// Where a request goes that nobody can take whom it was not sent to yet.
+    fn rather_late(&self, eligible: &[(usize, u16)], pool: &Pool, tried: Tried, random: u64) -> Selected {
+        if eligible.is_empty() {
+            return Selected::Drained;
+        }
+        if eligible.iter().any(|(place, _)| !tried.contains(*place)) {
+            return Selected::Busy;
+        }
+        let most = most_at_once(pool);
+        let with_room = eligible.iter().map(|(place, _)| *place).filter(|place| self.loads[*place].under_way < most);
+        let best = with_room.min_by_key(|place| {
+            let lost = self.origins[*place].circuit.lost_in_a_row();
+            (lost, self.loads[*place].under_way, choice::mix(random ^ *place as u64))
+        });
+        best.map_or(Selected::Busy, Selected::Again)
     }
 
     /// Whether nobody is worth waiting for, by what is known: for a request that has something else to answer with.
@@ -204,15 +214,13 @@ impl PoolState {
 
     /// Notes that a request goes to an origin.
     pub fn begin(&mut self, place: usize, now: Timestamp) {
-        let origin = &mut self.origins[place];
-        origin.under_way += 1;
-        origin.circuit.begin(now);
+        self.loads[place].under_way += 1;
+        self.origins[place].circuit.begin(now);
     }
 
     /// Notes that a request is over.
     pub fn end(&mut self, place: usize) {
-        let origin = &mut self.origins[place];
-        origin.under_way = origin.under_way.saturating_sub(1);
+        self.loads[place].under_way = self.loads[place].under_way.saturating_sub(1);
     }
 
     /// Takes in what became of a request.
@@ -225,7 +233,11 @@ impl PoolState {
         random: u64,
         now: Timestamp,
     ) -> Option<Change> {
-        self.origins[place].circuit.record(outcome, asked_at, breaker, random, now)
+        let change = self.origins[place].circuit.record(outcome, asked_at, breaker, random, now);
+        if change.is_some() {
+            self.loads[place].is_marked = true;
+        }
+        change
     }
 
     /// Notes that nothing will be known of a request.
@@ -235,16 +247,80 @@ impl PoolState {
 
     /// How many requests are under way to an origin.
     pub fn under_way(&self, place: usize) -> u32 {
-        self.origins[place].under_way
+        self.loads[place].under_way
+    }
+
+    /// Those to choose from, where enough are well and one of these has room: in one pass, for each of a hundred costs.
+    fn at_once(&mut self, pool: &Pool, wish: &Wish, tried: Tried, now: Timestamp) -> Option<Vec<Candidate>> {
+        let near = near(pool, wish);
+        let most = most_at_once(pool);
+        let (mut regular, mut well, mut lowest) = (0_usize, 0_usize, BACKUP - 1);
+        let mut candidates = Vec::with_capacity(self.origins.len());
+        for (place, (origin, load)) in pool.origins.iter().zip(&mut self.loads).enumerate() {
+            let Some(rank) = rank(&pool.choice, origin, wish, near.as_ref()) else { continue };
+            if rank >= BACKUP || origin.weight == 0 {
+                continue;
+            }
+            let mut share = WHOLE;
+            if load.is_marked {
+                let state = &self.origins[place];
+                if state.known == Known::Drained {
+                    continue;
+                }
+                if !state.is_well(wish.may_probe, now) {
+                    regular += 1;
+                    continue;
+                }
+                share = state.share(pool, now);
+                load.is_marked = share < WHOLE || state.circuit.standing(now) != Standing::Closed;
+            }
+            regular += 1;
+            well += 1;
+            if rank > lowest || load.under_way >= most || tried.contains(place) {
+                continue;
+            }
+            if rank < lowest {
+                lowest = rank;
+                candidates.clear();
+            }
+            let weight = if pool.choice == Choice::RoundRobin { share } else { u64::from(origin.weight) * share };
+            candidates.push(Candidate { place, weight, under_way: load.under_way });
+        }
+        (!candidates.is_empty() && !is_too_few(pool, well, regular)).then_some(candidates)
+    }
+
+    /// Those to choose from, whatever there is; where there are none, all that the request may go to.
+    fn at_length(
+        &self,
+        pool: &Pool,
+        wish: &Wish,
+        tried: Tried,
+        now: Timestamp,
+    ) -> Result<Vec<Candidate>, Vec<(usize, u16)>> {
+        let eligible = self.eligible(pool, wish, now);
+        let most = most_at_once(pool);
+        let is_open = |place: usize| !tried.contains(place) && self.loads[place].under_way < most;
+        let Some(lowest) = eligible.iter().filter(|(place, _)| is_open(*place)).map(|(_, rank)| *rank).min() else {
+            return Err(eligible);
+        };
+        let open = eligible.iter().filter(|(place, rank)| *rank == lowest && is_open(*place));
+        let candidate = |(place, _): &(usize, u16)| {
+            let weight = if pool.choice == Choice::RoundRobin { 1 } else { u64::from(pool.origins[*place].weight) };
+            let under_way = self.loads[*place].under_way;
+            Candidate { place: *place, weight: weight * self.origins[*place].share(pool, now), under_way }
+        };
+        Ok(open.map(candidate).collect())
     }
 
     /// Those that a request may go to, each with its rank: those with the lowest that have room are the ones to choose from.
     fn eligible(&self, pool: &Pool, wish: &Wish, now: Timestamp) -> Vec<(usize, u16)> {
+        let near = near(pool, wish);
         let all = || {
             let origins = self.origins.iter().zip(&pool.origins).enumerate();
             origins.filter(|(_, (state, origin))| state.known != Known::Drained && origin.weight > 0).filter_map(
                 |(place, (state, origin))| {
-                    Some((place, rank(&pool.choice, origin, wish)?, state.is_well(wish.may_probe, now)))
+                    let rank = rank(&pool.choice, origin, wish, near.as_ref())?;
+                    Some((place, rank, state.is_well(wish.may_probe, now)))
                 },
             )
         };
@@ -258,8 +334,7 @@ impl PoolState {
                 }
             }
         }
-        let too_few = well == 0 || well * 100 < usize::from(pool.panic_percent) * regular;
-        match (too_few, backups_well > 0) {
+        match (is_too_few(pool, well, regular), backups_well > 0) {
             (false, _) => all()
                 .filter(|(_, rank, is_well)| *is_well && *rank < BACKUP)
                 .map(|(place, rank, _)| (place, rank))
@@ -270,28 +345,19 @@ impl PoolState {
             (true, false) => all().map(|(place, rank, _)| (place, rank)).collect(),
         }
     }
-
-    fn weight(&self, pool: &Pool, place: usize, now: Timestamp) -> u64 {
-        let weight = match pool.choice {
-            Choice::RoundRobin => 1,
-            _ => u64::from(pool.origins[place].weight),
-        };
-        weight * self.share(pool, place, now)
-    }
-
-    /// Of [`WHOLE`]: less than that for one that is well again since a short while (slow start).
-    fn share(&self, pool: &Pool, place: usize, now: Timestamp) -> u64 {
-        let origin = &self.origins[place];
-        let since = origin.circuit.closed_at().max(origin.well_since).filter(|since| *since <= now);
-        let Some(since) = since.filter(|since| now.since(*since).as_millis() < u128::from(pool.slow_start_ms)) else {
-            return WHOLE;
-        };
-        let elapsed = u64::try_from(now.since(since).as_millis()).unwrap_or(u64::MAX);
-        (WHOLE * elapsed / pool.slow_start_ms).clamp(FIRST_SHARE, WHOLE)
-    }
 }
 
 impl OriginState {
+    /// Of [`WHOLE`]: less than that for one that is well again since a short while (slow start).
+    fn share(&self, pool: &Pool, now: Timestamp) -> u64 {
+        let since = self.circuit.closed_at().max(self.well_since).filter(|since| *since <= now);
+        let elapsed = since.map(|since| now.as_millis() - since.as_millis());
+        match elapsed.filter(|elapsed| *elapsed < pool.slow_start_ms) {
+            Some(elapsed) => (WHOLE * elapsed / pool.slow_start_ms).clamp(FIRST_SHARE, WHOLE),
+            None => WHOLE,
+        }
+    }
+
     fn is_well(&self, may_probe: bool, now: Timestamp) -> bool {
         self.known == Known::Well
             && match self.circuit.standing(now) {
@@ -302,16 +368,30 @@ impl OriginState {
     }
 }
 
-/// How far back an origin stands for a request; `None`: it is not for such requests.
-fn rank(choice: &Choice, origin: &Origin, wish: &Wish) -> Option<u16> {
+/// Whether so few of the origins that are no backups are well that these alone are not enough.
+fn is_too_few(pool: &Pool, well: usize, regular: usize) -> bool {
+    well == 0 || well * 100 < usize::from(pool.panic_percent) * regular
+}
+
+fn near(pool: &Pool, wish: &Wish) -> Option<Ranks> {
+    wish.place.filter(|_| pool.choice == Choice::Geo).map(Ranks::from)
+}
+
+/// How many requests may be under way to each origin.
+fn most_at_once(pool: &Pool) -> u32 {
+    pool.concurrency.map_or(u32::MAX, |limit| limit.per_isolate)
+}
+
+/// How far back an origin stands for a request, by where its client is; `None`: it is not for such requests.
+fn rank(choice: &Choice, origin: &Origin, wish: &Wish, near: Option<&Ranks>) -> Option<u16> {
     let rank = match (choice, origin.role) {
         (Choice::PrimaryReplica { .. }, Role::Replica | Role::Backup) if wish.is_write => return None,
         (Choice::PrimaryReplica { .. }, Role::Replica) => u16::from(wish.has_written),
         (Choice::PrimaryReplica { .. }, Role::Primary) => u16::from(!wish.has_written && !wish.is_write),
-        (Choice::Geo, _) => match (wish.place, origin.region) {
+        (Choice::Geo, _) => match (near, origin.region) {
             (None, _) => 0,
             (Some(_), None) => NOWHERE,
-            (Some(place), Some(region)) => near::rank(place, region),
+            (Some(near), Some(region)) => near.of(region),
         },
         _ => 0,
     };

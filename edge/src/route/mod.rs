@@ -21,6 +21,8 @@ use crate::path;
 #[derive(Debug, Default)]
 pub struct Routes {
     rules: Vec<Route>,
+    /// Of each: see [`Chosen::name`].
+    names: Vec<String>,
     /// Of each: see [`Chosen::part`].
     parts: Vec<Option<String>>,
     index: Index,
@@ -31,6 +33,8 @@ pub struct Routes {
 pub struct Chosen<'site> {
     /// The route.
     pub route: &'site Route,
+    /// What it is called where requests are counted: its path; where another route has that too, with all else that it asks for.
+    pub name: &'site str,
     /// What tells the requests of its URLs that it is for from those that it is not for; `None` where their URLs do. Of routes with a
     /// cache alone: what they keep is for nobody else.
     pub part: Option<&'site str>,
@@ -45,12 +49,17 @@ impl Routes {
             route.path = spelled(&route.path);
         }
         let index = Index::new(rules.iter().map(|route| &route.path));
-        Routes { parts: rules.iter().map(part).collect(), index, rules }
+        Routes { names: names(&rules), parts: rules.iter().map(part).collect(), index, rules }
     }
 
     /// All, in order, spelled as paths are.
     pub fn iter(&self) -> impl Iterator<Item = &Route> {
         self.rules.iter()
+    }
+
+    /// All, in order, by their names: see [`Chosen::name`].
+    pub fn named(&self) -> impl Iterator<Item = (&str, &Route)> {
+        self.names.iter().map(String::as_str).zip(&self.rules)
     }
 
     /// Those that are for a path, if what else they ask for holds; in order.
@@ -70,7 +79,7 @@ impl Routes {
                 }
                 By::Pool(_) | By::Split(_) => None,
             };
-            Some(Chosen { route, part: self.parts[place].as_deref(), elsewhere })
+            Some(Chosen { route, name: &self.names[place], part: self.parts[place].as_deref(), elsewhere })
         })
     }
 
@@ -91,6 +100,22 @@ impl Routes {
             Some(place)
         })
     }
+}
+
+/// No two routes that hand requests on have one name, and where a route stands changes none.
+fn names(rules: &[Route]) -> Vec<String> {
+    // Nothing is counted of the others.
+    let is_counted = |route: &&Route| !matches!(route.by, By::Redirect(..));
+    let name = |route: &Route| {
+        let path = route.path.as_str();
+        if rules.iter().filter(is_counted).filter(|other| other.path == route.path).count() < 2 {
+            return path.to_owned();
+        }
+        let written = |condition: &Condition| condition.to_string().replace('%', "%25").replace(';', "%3B");
+        let conditions: Vec<String> = route.when.iter().map(written).collect();
+        [path, &conditions.join("; ")].join(" ").trim_end().to_owned()
+    };
+    rules.iter().map(name).collect()
 }
 
 /// The host and the path of a URL are in keys; its query may be left out of them, and what requests say besides is in none.
@@ -161,6 +186,37 @@ mod tests {
         assert_eq!(of_path, ["beta", "redirect 307 /api/new", "redirect 307 /api/new", "new"]);
         let moved = chosen(&routes, &Method::GET, "/api/moved", false).unwrap();
         assert_eq!(moved.elsewhere, Some((StatusCode::TEMPORARY_REDIRECT, "/api/new".to_owned())));
+    }
+
+    #[test]
+    fn routes_of_one_path_have_names_of_their_own() {
+        let elsewhere = Route::by(Pattern::parse("/b").unwrap(), By::Redirect(307, "/c".to_owned()));
+        let rules = [
+            route("/a", "x", &["hosts a.example", "methods GET POST"]),
+            route("/a", "x", &["header x-a 1; methods GET"]),
+            route("/a", "x", &["header x-a 1", "methods GET"]),
+            route("/a", "x", &["header x-a 1%3B methods GET"]),
+            route("/a", "x", &[]),
+            route("/a/*", "x", &["hosts a.example"]),
+            elsewhere,
+            route("/b", "x", &["hosts a.example"]),
+        ];
+        let expected = [
+            "/a hosts a.example; methods GET POST",
+            "/a header x-a 1%3B methods GET",
+            "/a header x-a 1; methods GET",
+            "/a header x-a 1%253B methods GET",
+            "/a",
+            "/a/*",
+            "/b",
+            "/b",
+        ];
+        assert_eq!(names(&rules), expected);
+        let mut turned = rules.to_vec();
+        turned.reverse();
+        assert_eq!(names(&turned), expected.iter().rev().copied().collect::<Vec<_>>());
+        let routes = Routes::new(rules.to_vec());
+        assert_eq!(chosen(&routes, &Method::GET, "/a", false).unwrap().name, "/a");
     }
 
     #[test]

@@ -189,9 +189,9 @@ fn read(site: &Site, bytes: &[u8], now: Timestamp) -> Result<Ban, String> {
     let name = &asked.limit;
     let ready = site.limit(name).ok_or_else(|| format!("there is no `[limit.{name}]`"))?;
     let rule = rule(ready).ok_or_else(|| format!("`[limit.{name}]` bans nobody: it has no `ban`, or is a shadow"))?;
-    let is_route = |path: &str| {
-        let mut routes = site.routes.iter();
-        routes.any(|route| route.path.as_str() == path && route.limits.contains(name))
+    let is_route = |called: &str| {
+        let mut routes = site.routes.named();
+        routes.any(|(known, route)| known == called && route.limits.contains(name))
     };
     let partition = asked.partition(&site.settings.site.name, &ready.policy, &is_route)?;
     let seconds = asked.seconds.unwrap_or(rule.seconds);

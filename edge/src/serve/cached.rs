@@ -175,7 +175,7 @@ where
     let why = Fetch::unkeyed(unkeyed).why;
     forward::pass_on(visit, inbound, |status| {
         let said = Status { fwd_status: Some(status.as_u16()), ..Status::forwarded(why, None) };
-        visit.say(way.route, &said.detailed(detail))
+        visit.say(way.name, &said.detailed(detail))
     })
 }
 
@@ -359,7 +359,7 @@ where
     let pass_on = |inbound: &mut Option<Inbound<P::Body>>, detail: &'static str| {
         let mut inbound = inbound.take()?;
         remove_for_us(&mut inbound.headers, ask.policy);
-        Some(forward::pass_on(visit, inbound, |status| visit.say(ask.way.route, &said(status).detailed(detail))))
+        Some(forward::pass_on(visit, inbound, |status| visit.say(ask.way.name, &said(status).detailed(detail))))
     };
     let Some(landing) = landing else { return leads.then(|| failed(visit, ask, fetch.why, Cause::Timeout)) };
     match &*landing {
@@ -372,7 +372,7 @@ where
                 let mut headers = sent.clone();
                 remove_for_us(&mut headers, ask.policy);
                 let inbound = Inbound { status: *status, headers, body: stock.content.reader() };
-                return Some(forward::pass_on(visit, inbound, |_| visit.say(ask.way.route, &said)));
+                return Some(forward::pass_on(visit, inbound, |_| visit.say(ask.way.name, &said)));
             };
             let status = Status { ttl_s: Some(serve.ttl_s), ..said };
             let own = |kind| stock.stored.for_asker(kind, sent, ask.policy);
@@ -455,7 +455,7 @@ where
         errand: Errand { is_settled_later: true, ..forward::errand(visit, way) },
         mark: log.mark(),
         request_id: visit.id().to_owned(),
-        route: way.route.path.as_str().to_owned(),
+        route: way.name.to_owned(),
         is_shielded: way.route.shield && company == Company::Welcome,
     };
     let leader = Question { method: asked.method.clone(), headers: asked.headers.clone(), content: asked.content };
@@ -476,7 +476,7 @@ where
             remove_for_us(&mut inbound.headers, ask.policy);
             forward::pass_on(visit, inbound, |status| {
                 let said = Status::forwarded(fetch.why, Some(&ask.key));
-                visit.say(ask.way.route, &ask.noted(Status { fwd_status: Some(status.as_u16()), ..said }))
+                visit.say(ask.way.name, &ask.noted(Status { fwd_status: Some(status.as_u16()), ..said }))
             })
         }
         Err(cause) => failed(visit, ask, fetch.why, cause),
@@ -489,7 +489,7 @@ where
     P: Platform,
     R: Request<Body = P::Body>,
 {
-    visit.isolate.counters.borrow_mut().answered(ask.way.route.path.as_str(), why.token(), false, None);
+    visit.isolate.counters.borrow_mut().answered(ask.way.name, why.token(), false, None);
     forward::failed(visit, ask.way, cause)
 }
 
@@ -500,7 +500,7 @@ where
 {
     let mut answer = ours::error(visit, Cause::OnlyIfCached);
     let status = Status::ours(Cause::OnlyIfCached.token(), Some(&ask.key));
-    answer.headers.insert("cache-status", visit.say(ask.way.route, &ask.noted(status)));
+    answer.headers.insert("cache-status", visit.say(ask.way.name, &ask.noted(status)));
     answer
 }
 

@@ -43,6 +43,8 @@ const HOLD_BYTES: u64 = 64 * 1024;
 pub(super) struct Way<'request> {
     pub(super) site: &'request Rc<Site>,
     pub(super) route: &'request Route,
+    /// See [`Chosen::name`].
+    pub(super) name: &'request str,
     pub(super) target: &'request Target<'request>,
     /// Every field that the client sent, without what is for us alone.
     pub(super) sent: &'request HeaderMap,
@@ -60,7 +62,7 @@ pub(super) struct Way<'request> {
 impl<'request> Way<'request> {
     /// What limits need to know of it.
     pub(super) fn bound(&self) -> Bound<'request> {
-        Bound { site: self.site, route: self.route, pool: self.pool, sent: self.sent }
+        Bound { site: self.site, route: self.route, name: self.name, pool: self.pool, sent: self.sent }
     }
 
     /// Applies the header rules to the head of an answer.
@@ -85,7 +87,7 @@ where
     P: Platform + 'static,
     R: Request<Body = P::Body>,
 {
-    let Chosen { route, part, .. } = chosen;
+    let Chosen { route, name, part, .. } = chosen;
     let said = visit.request.headers();
     if hop::names_field_of_the_whole_way(&said) {
         return ours::refuse(visit, Refusal::BadConnection);
@@ -113,7 +115,7 @@ where
         Err(bad) => return ours::refuse(visit, Refusal::BadPath(bad)),
     };
     let (rewrite, ticket) = (rewrite.as_ref(), ticket.as_ref());
-    let way = Way { site, route, target, sent, said: &said, part, rewrite, ticket, pool, pool_name };
+    let way = Way { site, route, name, target, sent, said: &said, part, rewrite, ticket, pool, pool_name };
     let policy = route.cache.as_ref().and_then(|name| site.settings.caches.get(name));
     let bound = way.bound();
     let mut answer = match (limited::admit(visit, bound, Guards::All).await, policy) {

@@ -105,6 +105,8 @@ impl<P: Platform> Drop for Turn<P> {
 pub(super) struct Bound<'request> {
     pub(super) site: &'request Rc<Site>,
     pub(super) route: &'request Route,
+    /// What the route is called.
+    pub(super) name: &'request str,
     pub(super) pool: &'request Pool,
     pub(super) sent: &'request HeaderMap,
 }
@@ -137,7 +139,7 @@ where
     }
     let needs_country = policies.iter().any(|(_, ready)| ready.policy.partition.contains(&Part::Country));
     let country = if needs_country { visit.request.country() } else { None };
-    let whom = Whom { address, country: country.as_deref(), route: bound.route.path.as_str(), field: &field };
+    let whom = Whom { address, country: country.as_deref(), route: bound.name, field: &field };
     let site = &bound.site.settings.site.name;
     // Most policies count the same: each list of parts is looked at once.
     let mut partitions: Vec<(&[Part], u128)> = Vec::with_capacity(1);

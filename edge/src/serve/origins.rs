@@ -8,6 +8,7 @@ use http::{Method, StatusCode};
 
 use super::admission::turned_away;
 use super::control::{self, Known};
+use super::observe;
 use super::ours;
 use super::purge::{body, say, unreachable};
 use super::site::Site;
@@ -15,12 +16,13 @@ use super::visit::Visit;
 use crate::answer::Answer;
 use crate::config::{Pool, PurgeCheck};
 use crate::control::message::{Append, Command, Drain, Reply};
-use crate::control::notice::{DRAINED_FOR, Notice, State};
+use crate::control::notice::{DRAINED_FOR, Notice, OriginStanding, State};
 use crate::control::record::Kind;
 use crate::guard::secret::Scope;
 use crate::health;
 use crate::json::Value;
 use crate::platform::{Platform, Request, StoreError};
+use crate::telemetry::{self, Metric};
 use crate::time::Timestamp;
 
 /// How long the object may take to be told, behind the answer.
@@ -122,8 +124,14 @@ where
     } else {
         Command::Append(Append { kind: Kind::Origin(notice), key: None, calls: Vec::new() })
     };
+    let stood = control::current(visit, PurgeCheck::Strict).await.origin_standing(name, url, now);
     match control::order(visit, &command).await {
         Ok(Reply::Appended(appended)) => {
+            if (stood == OriginStanding::Drained) != drains {
+                let origin = telemetry::origin_of(name, url);
+                visit.isolate.counters.borrow_mut().add(&origin, Metric::PoolHealth, state.word(), 1);
+                observe::tell_later(visit);
+            }
             visit.log(&format!("pool `{name}`: {url} is {}", state.word()));
             let settles_in = u64::try_from(appended.settles_in.as_millis()).unwrap_or(u64::MAX);
             let members = vec![

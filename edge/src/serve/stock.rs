@@ -94,7 +94,7 @@ impl<P: Platform> Stock<P> {
         let mut own = own(kind);
         let is_for_everyone = own.is_empty() && way.route.cors.is_none();
         serve.say(&mut own);
-        origin::answer::cache_status(&mut own, visit.say(way.route, status));
+        origin::answer::cache_status(&mut own, visit.say(way.name, status));
         let status = match kind {
             HeadKind::Whole => self.stored.status,
             HeadKind::Part => StatusCode::PARTIAL_CONTENT,
@@ -169,6 +169,6 @@ where
 {
     let mut answer = ours::error(visit, Cause::Unsatisfiable);
     serve.say(&mut answer.headers);
-    answer.headers.insert("cache-status", visit.say(way.route, status));
+    answer.headers.insert("cache-status", visit.say(way.name, status));
     answer
 }

@@ -9,7 +9,9 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use http::StatusCode;
-use http::header::{HeaderMap, HeaderName, HeaderValue, IF_MODIFIED_SINCE, IF_NONE_MATCH, LOCATION, RANGE};
+use http::header::{
+    CONTENT_LENGTH, HeaderMap, HeaderName, HeaderValue, IF_MODIFIED_SINCE, IF_NONE_MATCH, LOCATION, RANGE,
+};
 use litemap::LiteMap;
 
 use super::Isolate;
@@ -26,6 +28,9 @@ use crate::origin::{answer, credential, redirect, request};
 use crate::platform::{End, FetchError, Inbound, Outbound, Platform, Relay, Relayed, Signal, Watch};
 use crate::telemetry::{self, Metric};
 use crate::time::Timestamp;
+
+/// No isolate lives for longer, nor do its connections.
+const LONGEST: Duration = Duration::from_hours(24 * 7);
 
 /// The pools of an isolate, by name.
 pub(super) struct Upstreams<P: Platform>(RefCell<LiteMap<String, Rc<Upstream<P>>>>);
@@ -165,7 +170,11 @@ impl<P: Platform + 'static> Slot<P> {
         let slot = Rc::clone(self);
         Box::new(move |end| match end {
             End::Whole => slot.tell(Outcome::Good),
-            End::Broke => slot.tell(Outcome::Lost),
+            End::Broke => {
+                let origin = &slot.upstream.names[slot.place];
+                slot.isolate.counters.borrow_mut().add(origin, Metric::PoolBroken, "", 1);
+                slot.tell(Outcome::Lost);
+            }
             End::Left => {}
         })
     }
@@ -261,14 +270,26 @@ impl<P: Platform + 'static> Errand<P> {
             let attempt = Attempt { place: slot.place, tries: count };
             let spent = self.platform.now().since(began);
             let (names, place, asked_at) = (&upstream.names, slot.place, slot.asked_at);
-            let (heard, status) = self.ask(pool, slot, outbound, relay, spent).await;
-            let result = status.map_or_else(
-                || Err(heard.as_ref().err().map_or("none", |cause| cause.token())),
-                |status| Ok(status.as_u16()),
-            );
-            self.isolate.counters.borrow_mut().tried(&names[place], result, self.platform.now().since(asked_at));
-            let heard = heard.map(|(relayed, is_past_shield)| Heard { relayed, attempt, is_past_shield });
-            let heard = heard.map_err(|cause| Unheard { cause, attempt: Some(attempt) });
+            let came = self.ask(pool, slot, outbound, relay, spent).await;
+            let took = self.platform.now().since(asked_at);
+            let tell = |result| self.isolate.counters.borrow_mut().tried(&names[place], result, took);
+            let (heard, status) = match came {
+                Ok(Came { relayed, is_past_shield }) => {
+                    let status = match &relayed {
+                        Relayed::Own(inbound) => inbound.status,
+                        // Another isolate asked, and counts it.
+                        Relayed::Joined { .. } | Relayed::Missed => StatusCode::OK,
+                    };
+                    if matches!(relayed, Relayed::Own(_)) {
+                        tell(Ok(status.as_u16()));
+                    }
+                    (Ok(Heard { relayed, attempt, is_past_shield }), Some(status))
+                }
+                Err(silence) => {
+                    tell(Err(silence.word()));
+                    (Err(Unheard { cause: silence.cause(), attempt: Some(attempt) }), None)
+                }
+            };
             let has_time = outbound.total.is_none_or(|total| self.platform.now().since(began) < total);
             let may_retry = repeatable.again_after(status) && has_time && count <= pool.retry.attempts;
             if !(may_retry && upstream.state.borrow_mut().may_retry()) {
@@ -339,7 +360,7 @@ impl<P: Platform + 'static> Errand<P> {
         granted
     }
 
-    /// Asks one origin. Besides what came: the status, where it is an answer.
+    /// Asks one origin.
     async fn ask(
         &self,
         pool: &Pool,
@@ -347,7 +368,7 @@ impl<P: Platform + 'static> Errand<P> {
         outbound: &Outbound<P::Body>,
         relay: Option<&Relay>,
         spent: Duration,
-    ) -> (std::result::Result<(Relayed<P::Body>, bool), Cause>, Option<StatusCode>) {
+    ) -> std::result::Result<Came<P::Body>, Silence> {
         let origin = &pool.origins[slot.place];
         let mut url = request::url(origin, &outbound.url);
         let mut follows = pool.follow_redirects;
@@ -368,11 +389,11 @@ impl<P: Platform + 'static> Errand<P> {
             };
             let mut inbound = match fetched {
                 Ok(Relayed::Own(inbound)) => inbound,
-                Ok(others) => return (Ok((others, is_past_shield)), Some(StatusCode::OK)),
+                Ok(relayed) => return Ok(Came { relayed, is_past_shield }),
                 Err(error) => {
                     slot.tell(Outcome::Lost);
                     self.log(&format!("pool `{}`, {}: {error}", self.pool, origin.url));
-                    return (Err(cause(&error)), None);
+                    return Err(Silence::of(&error));
                 }
             };
             let status = inbound.status;
@@ -380,7 +401,7 @@ impl<P: Platform + 'static> Errand<P> {
                 slot.tell(Outcome::Lost);
                 self.log(&format!("{} answered {status}, which is no answer", origin.url));
                 self.drop_body(inbound.body.take());
-                return (Err(Cause::Unreachable), None);
+                return Err(Silence::Senseless);
             }
             let location = inbound.headers.get(LOCATION).and_then(|location| location.to_str().ok());
             let next = location.filter(|_| follows > 0 && self.repeatable == Repeatable::Safe);
@@ -396,9 +417,26 @@ impl<P: Platform + 'static> Errand<P> {
                 Outcome::Good if relay.is_none() && !is_endless && inbound.body.is_some() => {}
                 outcome => slot.tell(outcome),
             }
+            // Nobody tells of the end of what switched protocols, nor of what comes by way of the shield.
+            let is_untold = status == StatusCode::SWITCHING_PROTOCOLS || relay.is_some() && !is_past_shield;
+            if is_untold && pool.concurrency.is_some() {
+                let length = inbound.headers.get(CONTENT_LENGTH).and_then(|length| length.to_str().ok()?.parse().ok());
+                inbound.body = inbound.body.map(|body| self.hold(slot, body, length));
+            }
             inbound.headers = answer::received(inbound.headers, &origin.url);
-            return (Ok((Relayed::Own(inbound), is_past_shield)), Some(status));
+            return Ok(Came { relayed: Relayed::Own(inbound), is_past_shield });
         }
+    }
+
+    /// Keeps the room at an origin until the end of a body.
+    fn hold(&self, slot: Rc<Slot<P>>, body: P::Body, length: Option<u64>) -> P::Body {
+        let over = self.platform.signal();
+        let body = self.platform.watched(body, length, &over);
+        self.platform.defer(async move {
+            over.fired(LONGEST).await;
+            drop(slot);
+        });
+        body
     }
 
     /// The request to one origin.
@@ -473,10 +511,45 @@ impl<P: Platform + 'static> Errand<P> {
     }
 }
 
-fn cause(error: &FetchError) -> Cause {
-    match error {
-        FetchError::Timeout(_) => Cause::Timeout,
-        FetchError::Unreachable(_) | FetchError::Broken(_) => Cause::Unreachable,
+/// What came of one try.
+struct Came<B> {
+    relayed: Relayed<B>,
+    is_past_shield: bool,
+}
+
+/// Why a try brought no answer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Silence {
+    Unreachable,
+    Late,
+    BrokeOff,
+    /// What came answers nothing that was asked.
+    Senseless,
+}
+
+impl Silence {
+    fn of(error: &FetchError) -> Silence {
+        match error {
+            FetchError::Timeout(_) => Silence::Late,
+            FetchError::Unreachable(_) => Silence::Unreachable,
+            FetchError::Broken(_) => Silence::BrokeOff,
+        }
+    }
+
+    /// For the metrics.
+    fn word(self) -> &'static str {
+        match self {
+            Silence::Unreachable | Silence::Late => self.cause().token(),
+            Silence::BrokeOff => "origin-broke-off",
+            Silence::Senseless => "no-answer",
+        }
+    }
+
+    fn cause(self) -> Cause {
+        match self {
+            Silence::Late => Cause::Timeout,
+            Silence::Unreachable | Silence::BrokeOff | Silence::Senseless => Cause::Unreachable,
+        }
     }
 }
 

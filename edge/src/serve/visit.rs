@@ -15,7 +15,7 @@ use super::limited::Limited;
 use super::upstream::Attempt;
 use crate::answer::{Answer, Body, PreparedHead};
 use crate::cache::Status;
-use crate::config::{ClientAddress, Route};
+use crate::config::ClientAddress;
 use crate::guard::request_id;
 use crate::origin;
 use crate::platform::{Platform, Request};
@@ -88,9 +88,9 @@ where
         self.platform.log(&format!("request_id={}{theirs} {line}", self.id()));
     }
 
-    /// `Cache-Status` of an answer, which is counted by it.
-    pub(super) fn say(&self, route: &Route, status: &Status<'_>) -> HeaderValue {
-        let (result, route) = (status.outcome.word(), route.path.as_str());
+    /// `Cache-Status` of an answer of a route, which is counted by it.
+    pub(super) fn say(&self, route: &str, status: &Status<'_>) -> HeaderValue {
+        let result = status.outcome.word();
         self.isolate.counters.borrow_mut().answered(route, result, status.collapsed, status.detail);
         status.render(origin::PSEUDONYM)
     }

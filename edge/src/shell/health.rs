@@ -10,8 +10,9 @@ use super::bindings;
 use crate::control::message::{Append, Command, Reply};
 use crate::control::notice::{Notice, State};
 use crate::control::record::Kind;
-use crate::health::checker::{Checker, Outcome, Rows, Word};
+use crate::health::checker::{Change, Checker, Outcome, Rows, Word};
 use crate::json;
+use crate::telemetry::{self, Counters, Metric};
 use crate::time::Timestamp;
 
 /// See [`Checker`].
@@ -49,12 +50,16 @@ impl HealthChecker {
         text
     }
 
-    /// See [`Checker::done`]. Without a status no whole answer came, and `why` says why.
-    pub fn done(&mut self, number: u32, status: Option<u16>, body: &[u8], why: &str, now: f64) {
+    /// See [`Checker::done`]. Without a status no whole answer came, and `why` says why. What is to be counted: each change once, for
+    /// here it is found, whoever is told of it.
+    pub fn done(&mut self, number: u32, status: Option<u16>, body: &[u8], why: &str, now: f64) -> Option<String> {
         let outcome = Outcome { status, body, why };
-        if let Some(line) = self.checker.done(number, &outcome, timestamp(now)) {
-            bindings::log(&line);
-        }
+        let Change { pool, url, is_sick, line } = self.checker.done(number, &outcome, timestamp(now))?;
+        bindings::log(&line);
+        let state = if is_sick { State::Sick } else { State::Well };
+        let mut counters = Counters::default();
+        counters.add(&telemetry::origin_of(&pool, &url), Metric::PoolHealth, state.word(), 1);
+        Some(counters.take())
     }
 
     /// See [`Checker::next_word`]: a command for the control log.

@@ -1,11 +1,12 @@
 //! Which rule answers a request, and why: the edge's own rules, in the order in which `rimward_edge::serve` asks them.
 
-use http::Method;
-use rimward_edge::cache::{self, Content};
-use rimward_edge::config::{By, Change, Condition, Place, RedirectRule, Route, Settings, Test};
+use http::{HeaderMap, Method};
+use rimward_edge::cache::{self, Content, content};
+use rimward_edge::config::{By, CachePolicy, Change, Condition, Place, RedirectRule, Route, Settings, Test};
 use rimward_edge::field::cookie;
 use rimward_edge::field::list::joined;
 use rimward_edge::guard::{self, Refusal, target::Target};
+use rimward_edge::origin::hop;
 use rimward_edge::origin::request::{self, Asked as OfOrigin};
 use rimward_edge::release::navigation::{is_navigation, looks_like_a_file};
 use rimward_edge::release::table::{Found, Release};
@@ -163,7 +164,7 @@ impl Telling<'_> {
 
     /// As `serve::forward`.
     fn route(&mut self, routes: &Routes, chosen: &Chosen<'_>, target: &Target<'_>) -> Answers {
-        let Chosen { route, part, elsewhere } = chosen;
+        let Chosen { route, name, part, elsewhere } = chosen;
         let number = routes.iter().position(|known| std::ptr::eq(known, *route)).map_or(0, |at| at + 1);
         let path = route.path.to_string();
         let conditions: Vec<String> = route.when.iter().map(|condition| format!("`{condition}`")).collect();
@@ -173,9 +174,18 @@ impl Telling<'_> {
         if let Some((status, location)) = elsewhere {
             return self.sent(status.as_u16(), location.clone());
         }
+        if *name != path {
+            self.say("routes", format!("metrics and limits call it `{name}`"));
+        }
+        if hop::names_field_of_the_whole_way(&self.asked.headers) {
+            return self.refused(Refusal::BadConnection);
+        }
         if route.cors.is_some() && cors::is_preflight(&self.asked.method, &self.asked.headers) {
             self.say("cors", "a browser asks whether it may: `[route.cors]` answers, and no pool is asked");
             return Answers::Preflight { path };
+        }
+        if request::is_loop(&self.asked.headers, &self.settings.site.name) {
+            return self.refused(Refusal::Loop);
         }
         let rewrite = match Rewrite::of(route, &target.path) {
             Ok(rewrite) => rewrite,
@@ -269,7 +279,7 @@ impl Telling<'_> {
             path: &target.path,
             query: target.query,
             headers: &headers,
-            content: Content::None,
+            content: self.content(&headers, policy),
         };
         match cache::key(&asked, policy) {
             Ok(key) => {
@@ -293,6 +303,17 @@ impl Telling<'_> {
                 self.say("cache", format!("`[cache.{name}]` is passed by: {}", unkeyed.word()));
                 None
             }
+        }
+    }
+
+    /// As `serve::cached`.
+    fn content(&self, headers: &HeaderMap, policy: &CachePolicy) -> Content {
+        match &self.asked.data {
+            None => Content::None,
+            Some(data) if content::is_keyed(&self.asked.method, headers, policy) => {
+                content::read(&self.asked.method, headers, policy, data)
+            }
+            Some(_) => Content::Unkeyed,
         }
     }
 
@@ -437,6 +458,12 @@ mod tests {
         path = "/login"
         cookies = { session = "*" }
         redirect = { to = "/account" }
+        [[route]]
+        path = "/graphql"
+        pool = "api"
+        cache = "questions"
+        [cache.questions]
+        graphql = true
         [cache.api]
         query = { ignore = ["utm_*"] }
         [limit.global]
@@ -454,8 +481,43 @@ mod tests {
         let settings = compiled.unwrap_or_else(|| panic!("{findings:?}")).file.settings;
         let headers = lines.iter().map(|(name, value)| (name.parse().unwrap(), value.parse().unwrap())).collect();
         let (url, method) = (url.to_owned(), method.parse().unwrap());
-        let asked = Asked { url, method, headers, country: country.map(str::to_owned) };
+        let asked = Asked { url, method, headers, data: None, country: country.map(str::to_owned) };
         explain(&settings, None, &[], &[], &asked)
+    }
+
+    /// Under which key the answer to a request with content lies, and what is said of it.
+    fn kept(method: &str, media_type: &str, data: &str) -> (Option<String>, String) {
+        let (compiled, findings) = crate::settings::compile(SHOP, "rimward.toml", None);
+        let settings = compiled.unwrap_or_else(|| panic!("{findings:?}")).file.settings;
+        let headers = [("content-type".parse().unwrap(), media_type.parse().unwrap())].into_iter().collect();
+        let (url, method) = ("https://shop.example/graphql".to_owned(), method.parse().unwrap());
+        let asked = Asked { url, method, headers, data: Some(data.into()), country: None };
+        let found = explain(&settings, None, &[], &[], &asked);
+        let text = found.text();
+        let Answers::Route { key, .. } = found.answers else { panic!("{found:?}") };
+        (key, text)
+    }
+
+    #[test]
+    fn content_is_part_of_the_key_where_it_asks() {
+        let key = |method, media_type, data| kept(method, media_type, data).0;
+        let json = "application/json";
+        let cart = key("POST", json, r#"{ "query": "{ cart }", "variables": {} }"#);
+        assert!(cart.is_some());
+        assert_eq!(cart, key("POST", json, r#"{"variables":{},"query":"{ cart }"}"#), "one question");
+        assert_ne!(cart, key("POST", json, r#"{ "query": "{ carts }", "variables": {} }"#));
+        let query = key("QUERY", "text/plain", "cart");
+        assert!(query.is_some());
+        assert_ne!(query, key("QUERY", "text/plain", "carts"));
+        for (media_type, data, why) in [
+            (json, r#"{ "query": "mutation { buy }" }"#, "graphql-operation"),
+            (json, "no JSON", "graphql-operation"),
+            ("text/plain", r#"{ "query": "{ cart }" }"#, "method"),
+        ] {
+            let (key, text) = kept("POST", media_type, data);
+            assert_eq!(key, None, "{data}");
+            assert!(text.contains(&format!("`[cache.questions]` is passed by: {why}")), "{text}");
+        }
     }
 
     #[test]

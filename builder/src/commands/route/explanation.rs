@@ -14,6 +14,8 @@ pub struct Asked {
     pub method: Method,
     /// What it says.
     pub headers: HeaderMap,
+    /// Its body.
+    pub data: Option<Vec<u8>>,
     /// Where its client is, if that is known.
     pub country: Option<String>,
 }

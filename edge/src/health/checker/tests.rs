@@ -44,7 +44,7 @@ fn check(checker: &mut Checker, from: u64, results: &str) -> Vec<String> {
         let due = due(checker, now);
         assert_eq!(due.len(), 1, "at {second} s");
         let outcome = if result == '+' { answered(200) } else { NONE };
-        lines.extend(checker.done(due[0].number, &outcome, now));
+        lines.extend(checker.done(due[0].number, &outcome, now).map(|change| change.line));
     }
     lines
 }
@@ -429,14 +429,15 @@ impl Life {
     }
 
     fn result(&mut self, number: u32, well: bool, origin: usize) {
-        let line = self.checker.done(number, &if well { answered(204) } else { NONE }, at(self.now));
+        let change = self.checker.done(number, &if well { answered(204) } else { NONE }, at(self.now));
         let (is_well, against) = &mut self.model[origin];
         *against = if well == *is_well { 0 } else { *against + 1 };
         let flips = *against == if *is_well { UNHEALTHY_AFTER } else { HEALTHY_AFTER };
         if flips {
             (*is_well, *against) = (!*is_well, 0);
         }
-        assert_eq!(line.is_some(), flips, "origin {origin}: {line:?}");
+        let is_sick = change.map(|change| change.is_sick);
+        assert_eq!(is_sick, flips.then_some(!*is_well), "origin {origin}");
     }
 
     /// What the log says is what is so, where it can be told; and nobody was left out.

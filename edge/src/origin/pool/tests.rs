@@ -235,6 +235,56 @@ fn a_state_is_of_its_origins() {
 }
 
 proptest! {
+    /// Whoever is looked at in one pass is whoever is found by looking at all of them in every way.
+    #[test]
+    fn the_quick_way_finds_whom_the_thorough_one_finds(
+        fates in prop::collection::vec((0_u8..7, 0_u8..3, 0_u32..4, 0_u32..3), 1..12),
+        (kind, panic_percent, later) in (0_u8..4, 0_u8..=100, 0_u64..4000),
+        (is_write, has_written, may_probe) in (any::<bool>(), any::<bool>(), any::<bool>()),
+        asked in prop::collection::vec(0_usize..12, 0..3),
+    ) {
+        let mut pool = pool(fates.len());
+        pool.panic_percent = panic_percent;
+        pool.slow_start_ms = 1500;
+        pool.concurrency = Some(Concurrency { per_isolate: 2, queue: 0, queue_wait_ms: 0 });
+        pool.choice = match kind {
+            0 => Choice::RoundRobin,
+            1 => Choice::Geo,
+            2 => Choice::PrimaryReplica { after_write_ms: 0 },
+            _ => Choice::LeastRequests,
+        };
+        let mut state = PoolState::new(&pool);
+        for (place, (fate, role, load, weight)) in fates.iter().enumerate() {
+            let origin = &mut pool.origins[place];
+            origin.role = [Role::Primary, Role::Replica, Role::Backup][usize::from(*role)];
+            origin.region = [Some(Region::Weur), Some(Region::Oc), None][usize::from(*role)];
+            origin.weight = *weight;
+            match fate {
+                1 => lose(&mut state, &pool, place, at(0)),
+                2 => state.learn(place, Known::Sick, at(0)),
+                3 => state.learn(place, Known::Drained, at(0)),
+                4 => {
+                    state.learn(place, Known::Drained, at(0));
+                    state.learn(place, Known::Well, at(0));
+                }
+                5 => {
+                    lose(&mut state, &pool, place, at(0));
+                    state.record(place, Outcome::Good, at(0), &pool.breaker, 0, at(1));
+                }
+                _ => {}
+            }
+            (0..*load).for_each(|_| state.begin(place, at(0)));
+        }
+        let place = Some(Place { latitude: 49, longitude: 2 });
+        let wish = Wish { is_write, has_written, place, may_probe, ..WISH };
+        // Once more: what was noted of them the first time is of no consequence.
+        for now in [at(later), at(later), at(later + 2000)] {
+            if let Some(quick) = state.at_once(&pool, &wish, tried(&asked), now) {
+                prop_assert_eq!(Ok(quick), state.at_length(&pool, &wish, tried(&asked), now));
+            }
+        }
+    }
+
     /// Whatever happened to them: somebody is asked unless all were taken out, never one that was taken out, nobody twice
     /// before all others that are eligible, and in panic everyone has his turn.
     #[test]
