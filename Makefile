@@ -66,7 +66,7 @@ build: target/worker/rimward.wasm ## The program, with the Worker inside: target
 # ---- The apps that the demo and the tests put through it -------------------------------------------------------------
 
 APP_SOURCES := $(shell find tests/app -type f -not -path '*/node_modules/*' -not -path '*/dist*/*')
-BUNDLER_SOURCES := $(shell find tests/bundlers -type f -not -path '*/node_modules/*' -not -path '*/out/*')
+BUNDLER_SOURCES := $(shell find tests/bundlers -type f -not -path '*/node_modules/*' -not -path '*/out/*' -not -path '*/golden/*')
 # Name, then what the build of tests/app is told.
 VITE_VARIANTS := vite vite-relative vite-base vite-import-map
 vite-relative := VITE_BASE=./

@@ -5,6 +5,7 @@
 
 #![allow(clippy::match_bool, reason = "two answers beside one another read as a table")]
 
+mod arena;
 pub mod cache;
 pub mod changes;
 pub mod cli;

@@ -1,9 +1,9 @@
-// Builds the small app: `node build.mjs VARIANT --out DIR [--source-maps]`; without a variant it lists them.
+// Builds the small app: `node build.mjs VARIANT --out DIR [--source-maps] [--golden]`; without a variant it lists them.
 import { cpSync, existsSync, mkdirSync, readdirSync, rmSync } from "node:fs";
 import { join, resolve } from "node:path";
 import { parseArgs } from "node:util";
 import { exclusively } from "./configs/exclusive.mjs";
-import { folder } from "./configs/folder.mjs";
+import { folder, source, statics, take } from "./configs/folder.mjs";
 
 /** Variant: the module that knows its bundler, and what it is told. */
 const variants = {
@@ -21,6 +21,10 @@ const variants = {
   "parcel-unhoisted": ["parcel", { scopeHoisting: false }],
   "parcel-legacy": ["parcel", { browsers: ["chrome 60"] }],
   "vite-pwa": ["vite-pwa", {}],
+  vite: ["vite", {}],
+  "vite-relative": ["vite", { base: "./" }],
+  "vite-import-map": ["vite", { chunkImportMap: true }],
+  "vite-twelve": ["vite", { characters: 12 }],
 };
 
 /** Bundlers that do not take the web manifest and its icon by themselves get them copied. */
@@ -36,9 +40,14 @@ function optionsOf(args) {
     const { values, positionals } = parseArgs({
       args,
       allowPositionals: true,
-      options: { out: { type: "string" }, "source-maps": { type: "boolean", default: false } },
+      options: {
+        out: { type: "string" },
+        "source-maps": { type: "boolean", default: false },
+        golden: { type: "boolean", default: false },
+      },
     });
-    return { variant: positionals[0], out: values.out, sourceMaps: values["source-maps"], rest: positionals.slice(1) };
+    const { out, "source-maps": sourceMaps, golden } = values;
+    return { variant: positionals[0], out, sourceMaps, golden, rest: positionals.slice(1) };
   } catch (error) {
     return fail(error.message);
   }
@@ -60,11 +69,11 @@ function empty(path) {
 async function buildAt(place, { build, bringsManifest, bringsStatic }, told) {
   empty(place);
   await build({ out: place, ...told });
-  if (!bringsStatic) cpSync(join(folder, "static"), place, { recursive: true });
-  if (!bringsManifest) for (const file of manifestFiles) cpSync(join(folder, "src", file), join(place, file));
+  if (!bringsStatic) cpSync(statics(), place, { recursive: true });
+  if (!bringsManifest) for (const file of manifestFiles) cpSync(source(file), join(place, file));
 }
 
-const { variant, out, sourceMaps, rest } = optionsOf(process.argv.slice(2));
+const { variant, out, sourceMaps, golden, rest } = optionsOf(process.argv.slice(2));
 if (variant === undefined) {
   console.log(Object.keys(variants).join("\n"));
   process.exit(0);
@@ -76,7 +85,8 @@ const [bundler, told] = variants[variant];
 const target = resolve(out);
 check(target);
 process.env.NODE_ENV = "production";
-const place = join(folder, "out", sourceMaps ? `${variant}-maps` : variant);
+const place = join(folder, "out", [golden && "golden", variant, sourceMaps && "maps"].filter(Boolean).join("-"));
+if (golden) take("golden");
 mkdirSync(join(folder, "out"), { recursive: true });
 try {
   const module = await import(`./configs/${bundler}.mjs`);

@@ -20,6 +20,7 @@ use oxc::span::SourceType;
 
 use super::names::{How, Names, Resolved};
 use super::{Edit, Keep, KeepReason, Linked, Reference, ReferenceKind};
+use crate::arena;
 use crate::diagnostic::Diagnostic;
 use crate::minify::{Refusal, bounds};
 use crate::scan::{Source, SourcePath};
@@ -81,18 +82,19 @@ pub(super) fn link(source: &Source, text: &str, names: &Names) -> Linked {
 /// Finds the references of a script in a page, at `span` of its text. Its relative URLs count from the place of `from`.
 pub(super) fn link_inline(source: &Source, text: &str, span: Range<usize>, from: &SourcePath, names: &Names) -> Linked {
     let script = &text[span.clone()];
-    let allocator = Allocator::default();
-    let parsed = match parse(&allocator, script) {
-        Ok(parsed) => parsed,
-        Err(refusal) => return unparsed(source, text, span, names, &refusal),
-    };
-    let mut visitor = Visitor::new(Place { source, from, text, script, start: span.start, names });
-    visitor.facts().is_module = parsed.program.source_type.is_module() && parsed.module_record.has_module_syntax;
-    visitor.program(&parsed.program);
-    for comment in &parsed.program.comments {
-        visitor.comment(comment);
-    }
-    visitor.finish()
+    arena::with(script.len(), |allocator| {
+        let parsed = match parse(allocator, script) {
+            Ok(parsed) => parsed,
+            Err(refusal) => return unparsed(source, text, span, names, &refusal),
+        };
+        let mut visitor = Visitor::new(Place { source, from, text, script, start: span.start, names });
+        visitor.facts().is_module = parsed.program.source_type.is_module() && parsed.module_record.has_module_syntax;
+        visitor.program(&parsed.program);
+        for comment in &parsed.program.comments {
+            visitor.comment(comment);
+        }
+        visitor.finish()
+    })
 }
 
 /// A script of a page whose relative URLs count from another host: which of its names are ours, nobody knows. They stay,

@@ -4,13 +4,13 @@
 //! as before; else the text passes through with a warning. A minifier that panics is a minifier that refused.
 
 pub mod bounds;
+pub mod html;
 pub mod licences;
 pub mod maps;
 pub mod script;
 
 mod check;
 mod css;
-mod html;
 mod json;
 mod judge;
 mod stage;

@@ -16,6 +16,7 @@ use oxc::span::SourceType;
 use oxc_sourcemap::Token;
 
 use super::{Input, Minified, Refusal, bounds, maps};
+use crate::arena;
 use crate::link::ScriptKind;
 
 /// Each pass over a program may show the next one something to do. What other minifiers wrote takes the most, four; a
@@ -25,13 +26,27 @@ const MAX_PASSES: u8 = 4;
 /// Minifies a script or a module.
 pub fn minify(input: &Input<'_>) -> Result<Minified, Refusal> {
     bounds::script(input.text)?;
-    let allocator = Allocator::default();
-    let mut program = parse(&allocator, input.text, source_type(input.script))?;
+    arena::with(input.text.len(), |allocator| {
+        let minified = minify_in(allocator, input)?;
+        allocator.reset();
+        check(allocator, &minified)?;
+        Ok(minified.result)
+    })
+}
+
+/// A result with what its check has to know.
+struct Unchecked {
+    result: Minified,
+    parsed_as: SourceType,
+    was_empty: bool,
+}
+
+fn minify_in(allocator: &Allocator, input: &Input<'_>) -> Result<Unchecked, Refusal> {
+    let mut program = parse(allocator, input.text, source_type(input.script))?;
     let was_empty = is_empty(&program);
     let licences = licences(&program);
     let parsed_as = program.source_type;
-    let printed = print(&allocator, &mut program, input);
-    check(&printed.code, parsed_as, was_empty)?;
+    let printed = print(allocator, &mut program, input);
     let map = printed.map.map(|map| {
         // The printer's types are those of an older release of the same crate.
         let tokens = map.get_tokens().map(|token| {
@@ -41,7 +56,8 @@ pub fn minify(input: &Input<'_>) -> Result<Minified, Refusal> {
         });
         maps::of_tokens(tokens.collect(), map.get_names())
     });
-    Ok(Minified { text: printed.code, map, licences, diagnostics: Vec::new() })
+    let result = Minified { text: printed.code, map, licences, diagnostics: Vec::new() };
+    Ok(Unchecked { result, parsed_as, was_empty })
 }
 
 /// A script that is taken for a module may lose everything that only other scripts use; so only what is known to be a
@@ -104,11 +120,10 @@ fn options(gently: bool) -> MinifierOptions {
 }
 
 /// Whether the output is a program, and not an empty one.
-fn check(output: &str, source_type: SourceType, input_was_empty: bool) -> Result<(), Refusal> {
-    let allocator = Allocator::default();
-    let program = parse(&allocator, output, source_type)
+fn check(allocator: &Allocator, minified: &Unchecked) -> Result<(), Refusal> {
+    let program = parse(allocator, &minified.result.text, minified.parsed_as)
         .map_err(|refusal| Refusal::new(format!("the result does not parse: {refusal}")))?;
-    if is_empty(&program) && !input_was_empty {
+    if is_empty(&program) && !minified.was_empty {
         return Err(Refusal::new("nothing would be left of it"));
     }
     Ok(())

@@ -3,6 +3,8 @@
 //! The tokens cover the text without gaps. No tree is built: where a document is malformed, what stands in the text
 //! stands in the tokens.
 
+mod pictures;
+
 use std::cell::RefCell;
 use std::ops::Range;
 
@@ -186,8 +188,48 @@ fn is_javascript(kind: &str) -> bool {
     }
 }
 
-/// Cuts a text into tokens.
+/// Elements without content (HTML §13.1.2), and two that browsers still read as such.
+pub const VOID: [&str; 15] = [
+    "area", "base", "br", "col", "embed", "hr", "img", "input", "link", "meta", "source", "track", "wbr", "param",
+    "bgsound",
+];
+
+/// Pictures without content, in one page, behind which reading begins anew.
+const EMPTY_PICTURES_LIMIT: usize = 100;
+
+/// Cuts a text into tokens. Where browsers may cut it otherwise, by what stands in what, it is cut all the same.
 pub fn tokens(text: &str) -> Result<Vec<Token>, Unreadable> {
+    in_parts(text, false)
+}
+
+/// The same, but for texts of which nobody can tell without a tree how browsers cut them: `<select><title>`.
+pub fn certain_tokens(text: &str) -> Result<Vec<Token>, Unreadable> {
+    let tokens = in_parts(text, true)?;
+    if pictures::are_certain(&tokens, text) {
+        return Ok(tokens);
+    }
+    Err(Unreadable("a picture is not nested well: how browsers read it depends on what is around it".to_owned()))
+}
+
+/// The tokenizer does not see that `<svg/>` ends where it begins: it takes all that follows for a part of the picture. So
+/// each part is read by itself.
+fn in_parts(text: &str, strictly: bool) -> Result<Vec<Token>, Unreadable> {
+    let mut tokens = Vec::new();
+    let mut from = 0;
+    for _ in 0..EMPTY_PICTURES_LIMIT {
+        let mut part = cut(&text[from..], strictly)?;
+        let Some(last) = pictures::first_empty(&part)? else {
+            tokens.extend(part.into_iter().map(|token| token.shifted(from)));
+            return Ok(tokens);
+        };
+        part.truncate(last + 1);
+        tokens.extend(part.into_iter().map(|token| token.shifted(from)));
+        from = tokens.last().map_or(text.len(), |token| token.span().end);
+    }
+    Err(Unreadable(format!("it has {EMPTY_PICTURES_LIMIT} pictures without content")))
+}
+
+fn cut(text: &str, strictly: bool) -> Result<Vec<Token>, Unreadable> {
     let found = RefCell::new(Vec::new());
     let push = |token: Token| {
         found.borrow_mut().push(token);
@@ -202,10 +244,12 @@ pub fn tokens(text: &str) -> Result<Vec<Token>, Unreadable> {
         .append_document_content_handler(doc_text!(|chunk| {
             push(Token::Text { span: chunk.source_location().bytes(), kind: text_kind(chunk.text_type()) })
         }))
-        // What strict mode refuses, browsers read; here nothing is inserted, so that it cannot harm.
-        .with_strict(false);
+        // What strict mode refuses, browsers read.
+        .with_strict(strictly);
     let mut rewriter = HtmlRewriter::new(settings, |_: &[u8]| {});
-    let unreadable = |error: lol_html::errors::RewritingError| Unreadable(error.to_string());
+    let unreadable = |error: lol_html::errors::RewritingError| {
+        Unreadable(error.to_string().lines().next().unwrap_or_default().trim_end_matches('.').to_owned())
+    };
     rewriter.write(text.as_bytes()).map_err(unreadable)?;
     rewriter.end().map_err(unreadable)?;
     cover(text, found.into_inner())
@@ -333,6 +377,24 @@ mod tests {
             spell("<svg><style>a<g/></style></svg><style><i/></style>"),
             r#"<svg*> <style*> Data"a" <g*> </style> </svg> <style> Raw"<i/>" </style>"#
         );
+    }
+
+    #[test]
+    fn an_empty_picture_ends_where_it_begins() {
+        assert_eq!(
+            spell("<svg a=b /><style><i/></style><math/><textarea><b></textarea><svg><g/></svg>"),
+            r#"<svg* a=Some("b")> <style> Raw"<i/>" </style> <math*> <textarea> Escapable"<b>" </textarea> <svg*> <g*> </svg>"#
+        );
+        assert!(tokens("<svg><svg/></svg><style><i/></style>").is_err());
+        covered(&"<svg/>a".repeat(EMPTY_PICTURES_LIMIT - 1));
+        assert!(tokens(&"<svg/>".repeat(EMPTY_PICTURES_LIMIT)).is_err());
+    }
+
+    #[test]
+    fn where_only_a_tree_tells_how_a_text_is_cut_nothing_is_certain() {
+        for text in ["<select><title><i/></title></select>", "<frameset><script><i/></script>"] {
+            assert!(tokens(text).is_ok() && certain_tokens(text).is_err(), "{text}");
+        }
     }
 
     #[test]

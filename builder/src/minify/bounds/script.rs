@@ -20,9 +20,7 @@ pub fn script(text: &str) -> Result<(), Refusal> {
     while let Some(token) = lexer.next_token() {
         let newline = lexer.follows_newline;
         depth.read(token, newline);
-        if depth.total() > MAX_SCRIPT_DEPTH
-            || depth.chains > MAX_SCRIPT_CHAINS
-            || lexer.pattern_depth > MAX_PATTERN_DEPTH
+        if depth.total > MAX_SCRIPT_DEPTH || depth.chains > MAX_SCRIPT_CHAINS || lexer.pattern_depth > MAX_PATTERN_DEPTH
         {
             return Err(too_deep(lexer.token_start));
         }
@@ -36,8 +34,8 @@ struct Depth {
     /// The levels around the current one.
     around: Vec<Level>,
     current: Level,
-    /// Of `around`, and the brackets themselves.
-    outside: usize,
+    /// Of `around`, the brackets themselves, and `current`.
+    total: usize,
     /// The sum of the squares of long expressions.
     chains: u64,
     last: Option<Token>,
@@ -51,44 +49,53 @@ struct Level {
 }
 
 impl Depth {
-    fn total(&self) -> usize {
-        self.outside + self.current.statement + self.current.expression
-    }
-
     fn read(&mut self, token: Token, newline: bool) {
         match boundary(self.last, token, newline) {
-            Boundary::Statement => self.end(true),
-            Boundary::Expression => self.end(false),
             Boundary::None => {}
+            Boundary::Expression => self.end_expression(),
+            Boundary::Statement => self.end_statement(),
         }
         match token {
+            Token::Word(Word::Name | Word::Prefix | Word::Infix | Word::Case)
+            | Token::Operand
+            | Token::Operator
+            | Token::Colon => {
+                self.current.expression += 1;
+                self.total += 1;
+            }
             Token::Open | Token::OpenBlock | Token::OpenControl => {
                 self.current.expression += 1;
-                self.outside += 1 + self.current.statement + self.current.expression;
+                self.total += 2;
                 self.around.push(std::mem::take(&mut self.current));
             }
             Token::Close | Token::CloseControl | Token::CloseBlock => {
-                self.end(true);
+                self.end_statement();
                 if let Some(level) = self.around.pop() {
-                    self.outside -= 1 + level.statement + level.expression;
+                    self.total -= 1;
                     self.current = level;
                 }
             }
-            Token::Word(Word::Statement | Word::Else) => self.current.statement += 1,
-            Token::Word(_) | Token::Operand | Token::Operator | Token::Colon => self.current.expression += 1,
+            Token::Word(Word::Statement | Word::Else) => {
+                self.current.statement += 1;
+                self.total += 1;
+            }
             Token::Comma | Token::Semicolon => {}
         }
         self.last = Some(token);
     }
 
-    fn end(&mut self, statement: bool) {
-        self.count_long(self.current.expression);
-        self.current.expression = 0;
-        if statement {
-            // Statements inside statements take the minifier that much longer than operators.
-            self.count_long(self.current.statement.saturating_mul(8));
-            self.current.statement = 0;
-        }
+    fn end_expression(&mut self) {
+        let tokens = std::mem::take(&mut self.current.expression);
+        self.total -= tokens;
+        self.count_long(tokens);
+    }
+
+    fn end_statement(&mut self) {
+        self.end_expression();
+        let tokens = std::mem::take(&mut self.current.statement);
+        self.total -= tokens;
+        // Statements inside statements take the minifier that much longer than operators.
+        self.count_long(tokens.saturating_mul(8));
     }
 
     fn count_long(&mut self, tokens: usize) {

@@ -90,11 +90,11 @@ impl<'a> Lexer<'a> {
         self.token_start = self.at;
         let byte = self.peek(0)?;
         let token = match byte {
+            b'0'..=b'9' => self.number(),
+            _ if is_word_byte(byte) => self.word(),
             b'"' | b'\'' => self.string(byte),
             b'`' => self.template(),
             b'/' if self.slash_begins_pattern() && self.pattern() => Token::Operand,
-            b'0'..=b'9' => self.number(),
-            _ if is_word_byte(byte) => self.word(),
             _ => self.punctuator(byte),
         };
         if !matches!(token, Token::Word(_)) {
@@ -112,9 +112,18 @@ impl<'a> Lexer<'a> {
         self.text.get(self.at..).unwrap_or_default()
     }
 
+    /// Skips bytes of these classes.
+    fn skip(&mut self, classes: u8) {
+        let rest = self.text.as_bytes().get(self.at..).unwrap_or_default();
+        self.at += rest.iter().position(|&byte| class(byte) & classes == 0).unwrap_or(rest.len());
+    }
+
     /// White space and comments.
     fn skip_space(&mut self) {
         self.follows_newline = self.last.is_none();
+        if self.peek(0).is_some_and(|byte| class(byte) & WORD != 0) {
+            return;
+        }
         while let Some(byte) = self.peek(0) {
             match byte {
                 b'\n' | b'\r' => {
@@ -157,7 +166,9 @@ impl<'a> Lexer<'a> {
     fn string(&mut self, quote: u8) -> Token {
         self.at += 1;
         let mut nesting = Nesting::default();
-        while let Some(byte) = self.peek(0) {
+        loop {
+            self.skip(PLAIN);
+            let Some(byte) = self.peek(0) else { break };
             self.at += if byte == b'\\' { self.escape() } else { 1 };
             nesting.read(byte);
             if byte == quote || byte == b'\n' || byte == b'\r' {
@@ -177,7 +188,9 @@ impl<'a> Lexer<'a> {
     fn template(&mut self) -> Token {
         self.at += 1;
         let mut nesting = Nesting::default();
-        while let Some(byte) = self.peek(0) {
+        loop {
+            self.skip(PLAIN);
+            let Some(byte) = self.peek(0) else { break };
             if byte == b'$' && self.peek(1) == Some(b'{') {
                 self.at += 2;
                 self.brackets.push(Bracket::Substitution);
@@ -227,29 +240,25 @@ impl<'a> Lexer<'a> {
 
     /// Also what follows it without a space: units, exponents, a decimal point.
     fn number(&mut self) -> Token {
-        while self.peek(0).is_some_and(|byte| is_word_byte(byte) || byte == b'.') {
-            self.at += 1;
-        }
+        self.skip(WORD | WIDE | POINT);
         Token::Operand
     }
 
     fn word(&mut self) -> Token {
         let start = self.at;
-        while let Some(byte) = self.peek(0).filter(|&byte| is_word_byte(byte)) {
-            match byte {
-                0x80.. => {
-                    let character = self.rest().chars().next().unwrap_or_default();
-                    if character.is_whitespace() || character == '\u{feff}' {
-                        break;
-                    }
-                    self.at += character.len_utf8().max(1);
-                }
-                _ => self.at += 1,
+        self.skip(WORD);
+        while self.peek(0).is_some_and(|byte| byte >= 0x80) {
+            let character = self.rest().chars().next().unwrap_or_default();
+            if character.is_whitespace() || character == '\u{feff}' {
+                break;
             }
+            self.at += character.len_utf8().max(1);
+            self.skip(WORD);
         }
+        let (before, word) = (&self.text.as_bytes()[..start], &self.text.as_bytes()[start..self.at]);
         // `a.if`: a property's name is no keyword.
-        let is_property = self.text[..start].ends_with('.') && !self.text[..start].ends_with("...");
-        let word = if is_property { Word::Name } else { Word::of(&self.text[start..self.at]) };
+        let is_property = before.ends_with(b".") && !before.ends_with(b"...");
+        let word = if is_property { Word::Name } else { Word::of(word) };
         self.last_is_control = word == Word::Statement;
         Token::Word(word)
     }
@@ -303,13 +312,15 @@ impl<'a> Lexer<'a> {
 }
 
 impl Word {
-    fn of(word: &str) -> Word {
+    fn of(word: &[u8]) -> Word {
         match word {
-            "if" | "for" | "while" | "do" | "with" => Word::Statement,
-            "else" => Word::Else,
-            "case" | "default" => Word::Case,
-            "extends" | "in" | "instanceof" | "of" => Word::Infix,
-            "await" | "delete" | "new" | "return" | "throw" | "typeof" | "void" | "yield" => Word::Prefix,
+            // What minifiers call almost everything.
+            [_] => Word::Name,
+            b"if" | b"for" | b"while" | b"do" | b"with" => Word::Statement,
+            b"else" => Word::Else,
+            b"case" | b"default" => Word::Case,
+            b"extends" | b"in" | b"instanceof" | b"of" => Word::Infix,
+            b"await" | b"delete" | b"new" | b"return" | b"throw" | b"typeof" | b"void" | b"yield" => Word::Prefix,
             _ => Word::Name,
         }
     }
@@ -333,7 +344,44 @@ impl Nesting {
     }
 }
 
-/// Letters, digits, `$`, `_`, escapes, private names, and everything that is not ASCII.
+/// Letters, digits, `$`, `_`, escapes and private names: what words are of, in ASCII.
+const WORD: u8 = 1;
+/// What is not ASCII: most of it belongs to words.
+const WIDE: u8 = 2;
+const POINT: u8 = 4;
+/// What means nothing in strings and templates.
+const PLAIN: u8 = 8;
+
+/// The classes of each byte: a text has many, and one look at a table is quicker than several comparisons.
+static CLASSES: [u8; 256] = classes();
+
+const fn classes() -> [u8; 256] {
+    let mut classes = [0; 256];
+    let mut byte = 0;
+    while byte < 256 {
+        #[allow(clippy::cast_possible_truncation, reason = "it is less than 256; `try_from` is not `const`")]
+        let value = byte as u8;
+        if value.is_ascii_alphanumeric() || matches!(value, b'$' | b'_' | b'\\' | b'#') {
+            classes[byte] |= WORD;
+        }
+        if value >= 0x80 {
+            classes[byte] |= WIDE;
+        }
+        if value == b'.' {
+            classes[byte] |= POINT;
+        }
+        if !matches!(value, b'"' | b'\'' | b'`' | b'\\' | b'\n' | b'\r' | b'$' | b'(' | b')' | b'[' | b']') {
+            classes[byte] |= PLAIN;
+        }
+        byte += 1;
+    }
+    classes
+}
+
+fn class(byte: u8) -> u8 {
+    CLASSES[usize::from(byte)]
+}
+
 fn is_word_byte(byte: u8) -> bool {
-    byte.is_ascii_alphanumeric() || matches!(byte, b'$' | b'_' | b'\\' | b'#') || byte >= 0x80
+    class(byte) & (WORD | WIDE) != 0
 }

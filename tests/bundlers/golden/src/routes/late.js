@@ -1,0 +1,3 @@
+export function late() {
+  return "late, and without styles";
+}

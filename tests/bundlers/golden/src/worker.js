@@ -1,0 +1,3 @@
+import { product } from "./product.js";
+
+self.onmessage = ({ data }) => self.postMessage(product(data));

@@ -1,0 +1,1 @@
+(0,("u">typeof globalThis?globalThis:"u">typeof self?self:"u">typeof window?window:"u">typeof global?global:{}).parcelRequire5009.register)("50cNy",function(e,t){function o(){return"late, and without styles"}Object.defineProperty(e.exports,"late",{get:()=>o,set:void 0,enumerable:!0,configurable:!0})});

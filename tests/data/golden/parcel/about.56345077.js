@@ -1,0 +1,2 @@
+function e(e,t,a,o){Object.defineProperty(e,t,{get:a,set:o,enumerable:!0,configurable:!0})}var t=globalThis.parcelRequire5009,a=t.register;a("36iza",function(a,o){e(a.exports,"about",()=>i);var r=t("e6Ki7"),u=t("bAz6V");function i(e){e.classList.add((u&&u.__esModule?u.default:u).about),e.title=`${(0,r.product)([2,3])} pages`}}),a("bAz6V",function(t,a){var o;e(t.exports,"about",()=>o,e=>o=e),o="V65AcW_about"});
+//# sourceMappingURL=about.56345077.js.map

@@ -1,0 +1,2 @@
+export const __rspack_esm_ids=[607];export const __webpack_modules__={247(s){s.exports={C:"LSUMSp"}},675(s,t,_){var e=_(668),o=_(247);_.d(t,{},{about:function(s){s.classList.add(o.C),s.title=`${(0,e.q)([2,3])} pages`}})}};
+//# sourceMappingURL=about.47a85d9a.chunk.js.map

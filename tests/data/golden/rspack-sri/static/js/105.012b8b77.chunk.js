@@ -1,0 +1,2 @@
+"use strict";(self.rspackChunkbundlers=self.rspackChunkbundlers||[]).push([[105],{704(s,e,t){t.d(e,{},{late:function(){return"late, and without styles"}})}}]);
+//# sourceMappingURL=105.012b8b77.chunk.js.map

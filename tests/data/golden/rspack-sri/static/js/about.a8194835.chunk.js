@@ -1,0 +1,2 @@
+"use strict";(self.rspackChunkbundlers=self.rspackChunkbundlers||[]).push([[607],{957(s,a,u){u.d(a,{about:()=>n});var e=u(668);function n(s){s.classList.add("Vz8bankdE4wNa7U1"),s.title=`${(0,e.q)([2,3])} pages`}}}]);
+//# sourceMappingURL=about.a8194835.chunk.js.map

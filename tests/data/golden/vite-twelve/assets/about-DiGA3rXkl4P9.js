@@ -1,0 +1,2 @@
+import{t as e}from"./index-BeNUiePx1V4l.js";var t={about:`_about_p2cya_1`};function n(n){n.classList.add(t.about),n.title=`${e([2,3])} pages`}export{n as about};
+//# sourceMappingURL=about-DiGA3rXkl4P9.js.map

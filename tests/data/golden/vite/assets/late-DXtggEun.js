@@ -1,0 +1,2 @@
+function e(){return`late, and without styles`}export{e as late};
+//# sourceMappingURL=late-DXtggEun.js.map

@@ -1,0 +1,2 @@
+"use strict";(self.webpackChunkbundlers=self.webpackChunkbundlers||[]).push([[977],{977(e,s,t){function u(){return"late, and without styles"}t.r(s),t.d(s,{late:()=>u})}}]);
+//# sourceMappingURL=977.6f4d6dcc.chunk.js.map
