@@ -28,13 +28,24 @@ node_modules/.bin/wasm-opt -Oz --one-caller-inline-max-function-size=10 --enable
     --enable-mutable-globals --enable-nontrapping-float-to-int --enable-reference-types --enable-sign-ext \
     --strip-debug --strip-producers --strip-target-features "$work/glue_bg.wasm" -o "$work/rimward.wasm"
 
+# Strings cross the border by our own function.
+node -e '
+const { readFileSync } = require("fs");
+const [glue, ours] = process.argv.slice(1).map((path) => readFileSync(path, "utf8"));
+const parts = glue.split(/^    function passStringToWasm0\(arg, malloc, realloc\) \{\n[^]*?^    \}\n/m);
+if (parts.length !== 2) {
+    console.error("error: the text of wasm-bindgen has no function `passStringToWasm0` as it was: see edge/shim/strings.js");
+    process.exit(1);
+}
+process.stdout.write(parts.join(ours));' "$work/glue.js" edge/shim/strings.js > "$work/strings.js"
+
 # The glue lies in a function: each call of it is an own closure, and so an own instance.
 {
     echo 'import { DurableObject } from "cloudflare:workers";'
     echo 'import wasm from "./rimward.wasm";'
     cat edge/shim/body.js edge/shim/recording.js edge/shim/store.js edge/shim/platform.js
     echo 'function glue(shim) {'
-    cat "$work/glue.js"
+    cat "$work/strings.js"
     echo 'return wasm_bindgen;'
     echo '}'
     cat edge/shim/worker.js edge/shim/log.js edge/shim/shield.js edge/shim/metrics.js edge/shim/limits.js edge/shim/health.js

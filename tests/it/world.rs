@@ -7,7 +7,9 @@ use std::collections::{BTreeMap, VecDeque};
 use std::future::Future;
 use std::pin::pin;
 use std::rc::Rc;
-use std::task::{Context, Poll, Waker};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::task::{Context, Poll, Wake, Waker};
 use std::time::Duration;
 
 use http::header::CONTENT_LENGTH;
@@ -111,6 +113,20 @@ impl World {
         self.now_millis.set(self.now_millis.get() + u64::try_from(time.as_millis()).unwrap());
     }
 
+    /// Time passes for those who wait, as on the platform: whoever goes on at once sees the clock stand still.
+    async fn take_time(&self) {
+        if self.io_takes.get().is_zero() {
+            return;
+        }
+        let mut has_waited = false;
+        let turn = |context: &mut Context<'_>| {
+            context.waker().wake_by_ref();
+            if std::mem::replace(&mut has_waited, true) { Poll::Ready(()) } else { Poll::Pending }
+        };
+        std::future::poll_fn(turn).await;
+        self.pass(self.io_takes.get());
+    }
+
     fn store(&self, _: Store) -> Result<RefMut<'_, Stores>, StoreError> {
         if self.stores_fail.get() {
             return Err(StoreError::Failed("secret words of the platform".to_owned()));
@@ -120,7 +136,6 @@ impl World {
 
     fn file(&self, path: &str) -> Result<Option<Bytes>, AssetError> {
         self.reads.borrow_mut().push(path.to_owned());
-        self.pass(self.io_takes.get());
         if self.without_binding.get() {
             return Err(AssetError::NoBinding);
         }
@@ -234,16 +249,18 @@ impl Platform for World {
     }
 
     async fn asset(&self, path: &str) -> Result<Option<Bytes>, AssetError> {
+        self.take_time().await;
         self.file(path)
     }
 
     async fn read(&self, path: &str) -> Result<Option<WholeFile>, AssetError> {
+        self.take_time().await;
         let file = self.file(path)?;
         Ok(file.map(|bytes| WholeFile { sha256: hexadecimal_sha256(&bytes), bytes }))
     }
 
     async fn fetch(&self, outbound: Outbound<Bytes>, watch: Option<Watch>) -> Result<Inbound<Bytes>, FetchError> {
-        self.pass(self.io_takes.get());
+        self.take_time().await;
         let hold = outbound.hold;
         let origins = self.origins.borrow().clone();
         let inbound = if let Some(origins) = origins {
@@ -713,12 +730,23 @@ fn extend(value: &mut Value, more: Value) {
     }
 }
 
-/// Runs what never waits: everything of this world is at hand.
+/// Runs what waits for nothing but the time that something takes: everything of this world is at hand.
 pub(crate) fn now<T>(future: impl Future<Output = T>) -> T {
-    match pin!(future).poll(&mut Context::from_waker(Waker::noop())) {
-        Poll::Ready(value) => value,
-        Poll::Pending => panic!("nothing of this world waits"),
+    struct Woken(AtomicBool);
+    impl Wake for Woken {
+        fn wake(self: Arc<Self>) {
+            self.0.store(true, Ordering::Relaxed);
+        }
     }
+    let woken = Arc::new(Woken(AtomicBool::new(true)));
+    let waker = Waker::from(Arc::clone(&woken));
+    let mut future = pin!(future);
+    while woken.0.swap(false, Ordering::Relaxed) {
+        if let Poll::Ready(value) = future.as_mut().poll(&mut Context::from_waker(&waker)) {
+            return value;
+        }
+    }
+    panic!("nothing of this world waits");
 }
 
 /// The answer as the shell would send it.
