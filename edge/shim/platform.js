@@ -23,21 +23,21 @@ function headers(call) {
 }
 
 function acceptEncoding(call) {
-  return call.request.cf?.clientAcceptEncoding ?? call.headers.get("accept-encoding");
+  return call.cf?.clientAcceptEncoding ?? call.headers.get("accept-encoding");
 }
 
 function country(call) {
-  return call.request.cf?.country ?? undefined;
+  return call.cf?.country ?? undefined;
 }
 
 // In whole degrees; the platform has it as text.
 function coordinate(call, name) {
-  const degrees = Math.round(Number.parseFloat(call.request.cf?.[name]));
+  const degrees = Math.round(Number.parseFloat(call.cf?.[name]));
   return Number.isNaN(degrees) ? undefined : degrees;
 }
 
 function peer(call) {
-  return call.request.cf?.clientIp;
+  return call.cf?.clientIp;
 }
 
 function takeBody(call) {
@@ -214,10 +214,11 @@ function respond(status, fields, encoded, body) {
 function pack(headers) {
   let packed = "";
   let setsCookies = false;
-  for (const [name, value] of headers) {
+  // The platform's iterator costs twice as much.
+  headers.forEach((value, name) => {
     if (name === "set-cookie") setsCookies = true;
     else packed += name + "\n" + value + "\n";
-  }
+  });
   // The platform sorts fields by their names, and where they are many it mixes those of one name up.
   if (setsCookies) for (const cookie of headers.getSetCookie()) packed += "set-cookie\n" + cookie + "\n";
   return packed;

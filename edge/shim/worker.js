@@ -5,12 +5,18 @@
 // an own closure, and so an own instance of the one compiled module.
 
 class Call {
+  #cf;
+
   constructor(request, env, ctx) {
     this.request = request;
     // Each look at the request's own property makes the platform look it up again.
     this.headers = request.headers;
     this.env = env;
     this.ctx = ctx;
+  }
+
+  get cf() {
+    return (this.#cf ??= this.request.cf);
   }
 }
 

@@ -25,7 +25,7 @@ pub trait Request {
     /// One field, its lines joined by `, `; `None` where it is absent. `name` is in lower case.
     fn header(&self, name: &str) -> Option<String>;
     /// All fields.
-    fn headers(&self) -> HeaderMap;
+    fn headers(&self) -> &HeaderMap;
     /// The client's `Accept-Encoding`. The platform may hide it behind one of its own: that one is not asked.
     fn client_accept_encoding(&self) -> Option<String>;
     /// The client's country (ISO 3166-1, two letters), where the platform tells it.

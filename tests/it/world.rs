@@ -511,8 +511,8 @@ impl Request for Sent {
         (!lines.is_empty()).then(|| lines.join(", "))
     }
 
-    fn headers(&self) -> HeaderMap {
-        self.headers.clone()
+    fn headers(&self) -> &HeaderMap {
+        &self.headers
     }
 
     fn client_accept_encoding(&self) -> Option<String> {

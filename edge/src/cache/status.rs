@@ -1,7 +1,5 @@
 //! `Cache-Status` (RFC 9211): what the cache did, told from the decisions themselves.
 
-use std::fmt::Write as _;
-
 use http::HeaderValue;
 
 use super::fetch::Why;
@@ -89,7 +87,7 @@ impl<'key> Status<'key> {
             Outcome::Neither => {}
         }
         let number = |text: &mut String, name: &str, number: i64| {
-            write!(text, "; {name}={number}").expect("a string takes whatever is written");
+            text.extend(["; ", name, "=", itoa::Buffer::new().format(number)]);
         };
         if let Some(status) = self.fwd_status {
             number(&mut text, "fwd-status", status.into());

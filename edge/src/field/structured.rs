@@ -31,11 +31,16 @@ pub fn is_true(member: &ListEntry) -> bool {
 /// Writes a text as a string: what may not stand in one is left out.
 pub fn quote(text: &str, into: &mut String) {
     into.push('"');
-    for c in text.chars().filter(|c| matches!(c, ' '..='~')) {
-        if matches!(c, '"' | '\\') {
-            into.push('\\');
+    let is_plain = |byte: u8| matches!(byte, b' '..=b'~') && !matches!(byte, b'"' | b'\\');
+    if text.bytes().all(is_plain) {
+        into.push_str(text);
+    } else {
+        for c in text.chars().filter(|c| matches!(c, ' '..='~')) {
+            if matches!(c, '"' | '\\') {
+                into.push('\\');
+            }
+            into.push(c);
         }
-        into.push(c);
     }
     into.push('"');
 }

@@ -10,13 +10,12 @@ pub fn choose(of_platform: Option<&str>, random: u128) -> String {
 
 /// As `{:032x}` writes it, without the machinery: each answer has one.
 fn hexadecimal(number: u128) -> String {
-    let mut digits = Vec::with_capacity(32);
-    for byte in number.to_be_bytes() {
-        for digit in [byte >> 4, byte & 15] {
-            digits.push(b"0123456789abcdef"[usize::from(digit)]);
-        }
+    let mut digits = [0; 32];
+    for (place, byte) in number.to_be_bytes().into_iter().enumerate() {
+        digits[place * 2] = b"0123456789abcdef"[usize::from(byte >> 4)];
+        digits[place * 2 + 1] = b"0123456789abcdef"[usize::from(byte & 15)];
     }
-    String::from_utf8(digits).expect("hexadecimal digits are ASCII")
+    std::str::from_utf8(&digits).expect("hexadecimal digits are ASCII").to_owned()
 }
 
 /// A client's own id, for the log and the origin, where it is fit to be repeated.

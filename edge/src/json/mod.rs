@@ -12,7 +12,7 @@ mod write;
 pub use self::error::Error;
 pub use self::read::read;
 pub use self::value::{Raw, Value};
-pub use self::write::write;
+pub use self::write::{Member, object, write};
 
 #[cfg(test)]
 mod tests;

@@ -1,8 +1,6 @@
 //! The fields that tell clients of limits: `RateLimit-Policy` and `RateLimit` (draft-ietf-httpapi-ratelimit-headers-11), and the
 //! older `X-RateLimit-*`.
 
-use std::fmt::Write as _;
-
 use http::{HeaderMap, HeaderValue, header::HeaderName};
 
 use super::law;
@@ -33,16 +31,17 @@ pub fn tell(headers: &mut HeaderMap, told: &[Told<'_>]) {
     for Told { name, algorithm, .. } in of_draft() {
         let (quota, window) = law::advertised(*algorithm);
         separate(&mut policies);
-        let _ = write!(policies, "\"{name}\";q={quota}");
-        let _ = match window {
-            Some(seconds) => write!(policies, ";w={seconds}"),
-            None => write!(policies, ";qu=\"concurrent-requests\""),
-        };
+        policies.extend(["\"", name, "\";q=", itoa::Buffer::new().format(quota)]);
+        match window {
+            Some(seconds) => policies.extend([";w=", itoa::Buffer::new().format(seconds)]),
+            None => policies.push_str(";qu=\"concurrent-requests\""),
+        }
     }
     let mut limits = String::new();
     for (Told { name, .. }, (left, seconds)) in of_draft().filter_map(|told| Some((told, told.left?))) {
         separate(&mut limits);
-        let _ = write!(limits, "\"{name}\";r={left};t={seconds}");
+        let [mut left_digits, mut seconds_digits] = [itoa::Buffer::new(); 2];
+        limits.extend(["\"", name, "\";r=", left_digits.format(left), ";t=", seconds_digits.format(seconds)]);
     }
     set(headers, &RATELIMIT_POLICY, &policies);
     set(headers, &RATELIMIT, &limits);

@@ -89,17 +89,17 @@ where
 {
     let Chosen { route, name, part, .. } = chosen;
     let said = visit.request.headers();
-    if hop::names_field_of_the_whole_way(&said) {
+    if hop::names_field_of_the_whole_way(said) {
         return ours::refuse(visit, Refusal::BadConnection);
     }
-    if let Some(rule) = route.cors.as_ref().filter(|_| cors::is_preflight(visit.request.method(), &said)) {
-        return preflight(site, target, cors::preflight(rule, &said));
+    if let Some(rule) = route.cors.as_ref().filter(|_| cors::is_preflight(visit.request.method(), said)) {
+        return preflight(site, target, cors::preflight(rule, said));
     }
-    if origin::request::is_loop(&said, &site.settings.site.name) {
+    if origin::request::is_loop(said, &site.settings.site.name) {
         return ours::refuse(visit, Refusal::Loop);
     }
     let ticket = match &route.by {
-        By::Split(_) => Some(Ticket::of(cookie::of(&said, split::COOKIE), || visit.platform.random())),
+        By::Split(_) => Some(Ticket::of(cookie::of(said, split::COOKIE), || visit.platform.random())),
         By::Pool(_) | By::Redirect(..) => None,
     };
     let pool_name = match (&route.by, &ticket) {
@@ -108,14 +108,14 @@ where
         (By::Split(_) | By::Redirect(..), _) => "",
     };
     let Some(pool) = site.settings.pools.get(pool_name) else { return ours::error(visit, Cause::NoPool) };
-    let without = affinity::without_own_cookies(&said, site);
-    let sent = without.as_ref().unwrap_or(&said);
+    let without = affinity::without_own_cookies(said, site);
+    let sent = without.as_ref().unwrap_or(said);
     let rewrite = match Rewrite::of(route, &target.path) {
         Ok(rewrite) => rewrite,
         Err(bad) => return ours::refuse(visit, Refusal::BadPath(bad)),
     };
     let (rewrite, ticket) = (rewrite.as_ref(), ticket.as_ref());
-    let way = Way { site, route, name, target, sent, said: &said, part, rewrite, ticket, pool, pool_name };
+    let way = Way { site, route, name, target, sent, said, part, rewrite, ticket, pool, pool_name };
     let policy = route.cache.as_ref().and_then(|name| site.settings.caches.get(name));
     let bound = way.bound();
     let mut answer = match (limited::admit(visit, bound, Guards::All).await, policy) {

@@ -17,7 +17,7 @@ use crate::answer::{Answer, Body};
 use crate::config::{Algorithm, Guards, LimitPolicy, Part, Pool, Precision, Route, Settings, WhenUnreachable};
 use crate::field::list::joined;
 use crate::guard::client;
-use crate::json::Value;
+use crate::json::{self, Member};
 use crate::limit::counter::Quota;
 use crate::limit::fields::{self, Told};
 use crate::limit::limiter::{self, By, Charge, Limiter, Plan, Question, Reply, Standing, Undo};
@@ -487,15 +487,15 @@ where
     let mut answer = if is_navigation(&|name| visit.request.header(name)) {
         ours::say(visit, status, token, sentence)
     } else {
-        let problem = Value::object(vec![
-            ("type", kind.into()),
-            ("title", status.canonical_reason().into()),
-            ("status", u64::from(status.as_u16()).into()),
-            ("detail", sentence.into()),
-            ("violated-policies", Value::List(names.iter().map(|name| Value::from(*name)).collect())),
-            ("request_id", visit.id().into()),
+        let problem = json::object(&[
+            ("type", Member::Text(kind)),
+            ("title", Member::Text(status.canonical_reason().unwrap_or_default())),
+            ("status", Member::Number(status.as_u16().into())),
+            ("detail", Member::Text(sentence)),
+            ("violated-policies", Member::Texts(names)),
+            ("request_id", Member::Text(visit.id())),
         ]);
-        let mut answer = Answer::text(status, format!("{problem}\n"));
+        let mut answer = Answer::text(status, problem + "\n");
         answer.headers = ours::head(token, "application/problem+json");
         answer
     };

@@ -7,7 +7,7 @@ use super::site::{Site, Unready};
 use super::visit::Visit;
 use crate::answer::{Answer, Body, keep_out_of_the_front};
 use crate::guard::{Refusal, target::Target};
-use crate::json::Value;
+use crate::json::{self, Member, Value};
 use crate::path::encode_unfit;
 use crate::platform::{Platform, Request};
 use crate::release::file::File;
@@ -212,7 +212,7 @@ pub(super) fn head(token: &str, media_type: &'static str) -> HeaderMap {
     headers.insert(CONTENT_TYPE, HeaderValue::from_static(media_type));
     headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
     headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
-    if let Ok(status) = HeaderValue::from_str(&format!("rimward; detail={token}")) {
+    if let Ok(status) = HeaderValue::from_str(&["rimward; detail=", token].concat()) {
         headers.insert("cache-status", status);
     }
     keep_out_of_the_front(&mut headers);
@@ -226,13 +226,13 @@ where
     R: Request<Body = P::Body>,
 {
     let title = status.canonical_reason().unwrap_or("Error");
-    let problem = Value::object(vec![
-        ("title", title.into()),
-        ("status", u64::from(status.as_u16()).into()),
-        ("detail", sentence.into()),
-        ("request_id", visit.id().into()),
+    let problem = json::object(&[
+        ("title", Member::Text(title)),
+        ("status", Member::Number(status.as_u16().into())),
+        ("detail", Member::Text(sentence)),
+        ("request_id", Member::Text(visit.id())),
     ]);
-    let mut answer = Answer::text(status, format!("{problem}\n"));
+    let mut answer = Answer::text(status, problem + "\n");
     answer.headers = head(token, "application/problem+json");
     answer
 }

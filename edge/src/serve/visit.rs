@@ -6,6 +6,7 @@ use std::future::poll_fn;
 use std::pin::pin;
 use std::rc::Rc;
 use std::task::Poll;
+use std::time::Duration;
 
 use http::header::{CONTENT_LENGTH, HeaderName};
 use http::{HeaderMap, HeaderValue, Method};
@@ -130,10 +131,15 @@ where
         if phases.iter().all(|(phase, began, ended)| matches!(*phase, "file" | "cache") && began == ended) {
             return None;
         }
-        let mut text = format!("edge;dur={}", self.platform.now().since(self.started).as_millis());
+        let mut text = String::with_capacity(96);
+        let entry = |text: &mut String, parts: [&str; 2], took: Duration| {
+            text.extend(parts);
+            text.push_str(";dur=");
+            text.push_str(itoa::Buffer::new().format(u64::try_from(took.as_millis()).unwrap_or(u64::MAX)));
+        };
+        entry(&mut text, ["edge", ""], self.platform.now().since(self.started));
         for (phase, began, ended) in phases.iter() {
-            write!(text, ", {phase};dur={}", ended.since(*began).as_millis())
-                .expect("a string takes whatever is written");
+            entry(&mut text, [", ", phase], ended.since(*began));
             if let Some(attempt) = self.attempt.get().filter(|_| *phase == "origin") {
                 write!(text, ";desc=\"{attempt}\"").expect("a string takes whatever is written");
             }

@@ -119,7 +119,7 @@ async fn fetch(world: &World, request: &ShellRequest) -> Answer<JsValue> {
 
 fn outbound(request: &ShellRequest) -> Outbound<JsValue> {
     let millis = |name| request.header(name).and_then(|value| value.parse().ok()).map(Duration::from_millis);
-    let mut headers = request.headers();
+    let mut headers = request.headers().clone();
     for name in ["host", "x-url", "x-answer", "x-idle", "x-total", "x-hold"] {
         headers.remove(name);
     }

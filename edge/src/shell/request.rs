@@ -1,13 +1,13 @@
 //! The request, read field by field as the core asks for it.
 
-use std::cell::Cell;
-use std::net::{IpAddr, SocketAddr};
+use std::cell::{Cell, OnceCell};
 use std::rc::Rc;
 
 use http::{HeaderMap, HeaderName, HeaderValue, Method};
 use wasm_bindgen::JsValue;
 
 use super::bindings::{self, Call};
+use crate::field::list::joined;
 use crate::platform::Request;
 
 /// Fields that most requests are asked for: their names cross the border as a number.
@@ -19,6 +19,8 @@ pub(super) struct ShellRequest {
     call: Rc<Call>,
     method: Method,
     url: String,
+    /// All fields, once somebody asked for them: then no field crosses the border again.
+    fields: OnceCell<HeaderMap>,
     body_taken: Cell<bool>,
 }
 
@@ -26,7 +28,7 @@ impl ShellRequest {
     /// `None` where the method is no token.
     pub(super) fn new(call: Rc<Call>, method: &str, url: String) -> Option<ShellRequest> {
         let method = Method::from_bytes(method.as_bytes()).ok()?;
-        Some(ShellRequest { call, method, url, body_taken: Cell::new(false) })
+        Some(ShellRequest { call, method, url, fields: OnceCell::new(), body_taken: Cell::new(false) })
     }
 }
 
@@ -42,14 +44,17 @@ impl Request for ShellRequest {
     }
 
     fn header(&self, name: &str) -> Option<String> {
+        if let Some(fields) = self.fields.get() {
+            return joined(fields, name);
+        }
         match NUMBERED.iter().position(|numbered| *numbered == name) {
             Some(number) => bindings::header(&self.call, number),
             None => bindings::header_named(&self.call, name),
         }
     }
 
-    fn headers(&self) -> HeaderMap {
-        unpack(&bindings::headers(&self.call))
+    fn headers(&self) -> &HeaderMap {
+        self.fields.get_or_init(|| unpack(&bindings::headers(&self.call)))
     }
 
     fn client_accept_encoding(&self) -> Option<String> {
@@ -66,8 +71,10 @@ impl Request for ShellRequest {
 
     fn peer_address(&self) -> Option<String> {
         let peer = bindings::peer(&self.call)?;
-        let without_port = peer.parse::<SocketAddr>().map(|socket| socket.ip().to_string());
-        without_port.or_else(|_| peer.parse::<IpAddr>().map(|address| address.to_string())).ok()
+        let bracketed = peer.strip_prefix('[').and_then(|rest| rest.split_once(']')).map(|(address, _)| address);
+        // One colon is that of a port; an address of its own has more.
+        let plain = peer.split_once(':').filter(|(_, port)| !port.contains(':')).map(|(address, _)| address);
+        Some(bracketed.or(plain).map_or_else(|| peer.clone(), str::to_owned))
     }
 
     fn take_body(&self) -> Option<JsValue> {
@@ -81,7 +88,7 @@ impl Request for ShellRequest {
 
 /// Fields as the JavaScript half writes them: name and value, each with a line feed after it.
 pub(super) fn unpack(packed: &str) -> HeaderMap {
-    let mut headers = HeaderMap::new();
+    let mut headers = HeaderMap::with_capacity(16);
     let mut lines = packed.split('\n');
     while let (Some(name), Some(value)) = (lines.next(), lines.next()) {
         // The platform has parsed them already: what fits neither type is left out.
@@ -96,10 +103,18 @@ pub(super) fn unpack(packed: &str) -> HeaderMap {
 pub(super) fn pack(headers: &HeaderMap) -> String {
     let mut packed = String::with_capacity(headers.len() * 48);
     for (name, value) in headers {
-        packed.push_str(name.as_str());
-        packed.push('\n');
-        packed.push_str(&String::from_utf8_lossy(value.as_bytes()));
-        packed.push('\n');
+        pack_field(&mut packed, name, value);
     }
     packed
+}
+
+/// One field of them.
+pub(super) fn pack_field(packed: &mut String, name: &HeaderName, value: &HeaderValue) {
+    packed.push_str(name.as_str());
+    packed.push('\n');
+    match std::str::from_utf8(value.as_bytes()) {
+        Ok(value) => packed.push_str(value),
+        Err(_) => packed.push_str(&String::from_utf8_lossy(value.as_bytes())),
+    }
+    packed.push('\n');
 }

@@ -2,13 +2,15 @@
 
 use std::cell::RefCell;
 use std::fmt::Write;
+use std::hash::BuildHasher;
 use std::ops::Range;
 
-use http::{StatusCode, header};
+use http::{HeaderMap, StatusCode, header};
+use rustc_hash::FxBuildHasher;
 use wasm_bindgen::JsValue;
 
 use super::bindings;
-use super::request::pack;
+use super::request::{pack, pack_field};
 use crate::answer::{Answer, Body, PreparedHead};
 
 /// Shared heads that are kept in the form of the JavaScript half. A site has one for each file and encoding; when it
@@ -24,6 +26,8 @@ struct KeptHead {
 thread_local! {
     /// By the last bits of their ids, which are given out in order: one takes the place of another only when there are too many.
     static HEADS: RefCell<Vec<Option<KeptHead>>> = RefCell::default();
+    /// By their hashes: one takes the place of another.
+    static COMMON_HEADS: RefCell<Vec<CommonHead>> = RefCell::default();
 }
 
 /// The response that `answer` is.
@@ -48,15 +52,77 @@ pub(super) fn response(answer: Answer<JsValue>) -> JsValue {
                 bindings::respond_prepared(status.as_u16(), &head.fields, &pack(&headers), encoded, &body)
             })
         }
-        prepared => {
-            let headers = match prepared {
-                Some(prepared) => prepared.with(headers),
-                None => headers,
-            };
-            let encoded = headers.contains_key(header::CONTENT_ENCODING);
-            bindings::respond(status.as_u16(), &pack(&headers), encoded, &body)
-        }
+        Some(prepared) => plain(status, &prepared.with(headers), &body),
+        None if repeated => plain(status, &headers, &body),
+        None => with_common(status, &headers, &body),
     }
+}
+
+fn plain(status: StatusCode, headers: &HeaderMap, body: &JsValue) -> JsValue {
+    let encoded = headers.contains_key(header::CONTENT_ENCODING);
+    bindings::respond(status.as_u16(), &pack(headers), encoded, body)
+}
+
+/// With the fields that many answers have in common as one, where they were seen before: each field that is added by itself costs as
+/// much as a small decision.
+fn with_common(status: StatusCode, headers: &HeaderMap, body: &JsValue) -> JsValue {
+    let [mut common, mut own] = [const { String::new() }; 2];
+    common.reserve(256);
+    own.reserve(256);
+    for (name, value) in headers {
+        pack_field(if is_common(name.as_str()) { &mut common } else { &mut own }, name, value);
+    }
+    let encoded = headers.contains_key(header::CONTENT_ENCODING);
+    COMMON_HEADS.with_borrow_mut(|heads| {
+        if heads.is_empty() {
+            heads.resize_with(COMMON_PLACES, CommonHead::default);
+        }
+        let place = usize::try_from(FxBuildHasher.hash_one(&common)).unwrap_or_default() % COMMON_PLACES;
+        let head = &mut heads[place];
+        if head.packed == common {
+            let fields = head.fields.get_or_insert_with(|| bindings::prepare(&common));
+            return bindings::respond_prepared(status.as_u16(), fields, &own, encoded, body);
+        }
+        own.push_str(&common);
+        *head = CommonHead { packed: common, fields: None };
+        bindings::respond(status.as_u16(), &own, encoded, body)
+    })
+}
+
+/// Fields that say of all answers of a route the same, as a rule.
+fn is_common(name: &str) -> bool {
+    matches!(
+        name,
+        "accept-ranges"
+            | "access-control-allow-credentials"
+            | "access-control-allow-origin"
+            | "access-control-expose-headers"
+            | "cache-control"
+            | "cdn-cache-control"
+            | "cloudflare-cdn-cache-control"
+            | "content-encoding"
+            | "content-language"
+            | "content-type"
+            | "cross-origin-opener-policy"
+            | "cross-origin-resource-policy"
+            | "permissions-policy"
+            | "ratelimit-policy"
+            | "referrer-policy"
+            | "server"
+            | "strict-transport-security"
+            | "vary"
+            | "x-content-type-options"
+            | "x-frame-options"
+    )
+}
+
+const COMMON_PLACES: usize = 64;
+
+/// Fields that an answer had, as one; in the form of the JavaScript half once a second answer has them.
+#[derive(Default)]
+struct CommonHead {
+    packed: String,
+    fields: Option<JsValue>,
 }
 
 /// The answer to a method that is no token of HTTP.

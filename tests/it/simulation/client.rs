@@ -141,8 +141,8 @@ impl Request for Asking {
         self.field(name).map(str::to_owned)
     }
 
-    fn headers(&self) -> HeaderMap {
-        self.headers.clone()
+    fn headers(&self) -> &HeaderMap {
+        &self.headers
     }
 
     fn client_accept_encoding(&self) -> Option<String> {
