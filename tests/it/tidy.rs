@@ -76,9 +76,19 @@ fn may_import(of: &str) -> &'static [&'static str] {
             "telemetry",
             "time",
         ],
-        "shell" => {
-            &["answer", "control", "health", "json", "limit", "memory", "platform", "serve", "telemetry", "time"]
-        }
+        "shell" => &[
+            "answer",
+            "control",
+            "field",
+            "health",
+            "json",
+            "limit",
+            "memory",
+            "platform",
+            "serve",
+            "telemetry",
+            "time",
+        ],
         other => panic!("`{other}` has no place in the flow yet: say here what it may import"),
     }
 }
