@@ -165,15 +165,24 @@ function bridged(response, over) {
   return new Response(null, { status: 101, headers: response.headers, webSocket: client });
 }
 
-function pass(from, to, over) {
-  const end = (code, reason) => {
-    over.fire();
+// What one side says at its end is said to the other. Codes that stand for none, or that nobody may send, cannot be.
+function closeAs(socket, code, reason) {
+  const isSendable = code >= 1000 && code < 5000 && ![1004, 1005, 1006, 1015].includes(code);
+  try {
+    socket.close(...(code === 1005 ? [] : isSendable ? [code, reason] : [1001]));
+  } catch {
     try {
-      // Codes that stand for no code, or for none that was received, cannot be sent.
-      to.close(...(code === 1005 ? [] : code === 1006 ? [1001] : [code, reason]));
+      socket.close(1001);
     } catch {
       // It is closed already.
     }
+  }
+}
+
+function pass(from, to, over) {
+  const end = (code, reason) => {
+    over.fire();
+    closeAs(to, code, reason);
   };
   from.binaryType = "arraybuffer";
   from.addEventListener("message", ({ data }) => {

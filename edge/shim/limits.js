@@ -7,6 +7,9 @@ const BEHIND_SOONER = 10;
 // Rows that count for nothing any more are dropped after so many new ones.
 const SWEEP_AFTER = 4096;
 
+// Less than the 10 s after which an idle object may sleep.
+const RESTS_AFTER = 5000;
+
 const limitIds = new Map();
 
 function limitObject(limits, name) {
@@ -39,6 +42,8 @@ export class Limits extends DurableObject {
   #waiting = new Map();
   // Queues whose next permit to run out is waited for.
   #due = new Set();
+  // Set when somebody left: what is written of those who are there is put right once for all that leave meanwhile.
+  #rest;
 
   constructor(ctx, env) {
     super(ctx, env);
@@ -114,6 +119,11 @@ export class Limits extends DurableObject {
     this.#step((object) => object.leave(whose, Date.now()));
     this.#waiting.get(whose.split(" ")[1])?.(false);
     this.#call(whose);
+    // The platform lets no object sleep that waits for a timer.
+    this.#rest ??= setTimeout(() => {
+      this.#rest = undefined;
+      this.#step((object) => object.rest(Date.now()));
+    }, RESTS_AFTER);
     return "";
   }
 

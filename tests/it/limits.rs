@@ -210,6 +210,24 @@ fn what_is_forwarded_alone_is_counted_where_the_settings_say_so() {
 }
 
 #[test]
+fn a_part_of_what_is_too_large_to_be_kept_is_charged_once() {
+    let limits = json!(["a; fixed-window 1 60000; guards origin"]);
+    let api = json!({ "path": "/api/*", "pool": "api", "limits": ["a"], "cache": "api" });
+    let changes = json!({ "limits": limits, "caches": { "api": {} }, "routes": [api] });
+    let served = site(&settings(changes), &Folder::new("r1", "/"));
+    served.world.limits.replace(Some(BTreeMap::new()));
+    served.world.pass(Duration::from_mins(1_000_000));
+    let long = "x".repeat(9_000_000);
+    // That it is too large is seen when the whole was asked for.
+    served.origin_says(200, &[("cache-control", "max-age=60"), ("content-length", "9000000")], Some(&long));
+    served.origin_says(206, &[("content-range", "bytes 0-2/9000000")], Some("xxx"));
+    let seen = served.ask(&get("/api/film").with("range", "bytes=0-2"));
+    assert_eq!((seen.status, seen.text().as_str()), (206, "xxx"), "{seen:?}");
+    assert_eq!(parameters(&seen.field("ratelimit"), "a")["r"], 0);
+    assert_eq!(served.ask(&get("/api/film").with("range", "bytes=0-2")).status, 429);
+}
+
+#[test]
 fn while_an_object_does_not_answer_the_settings_decide() {
     for (mode, expected, word) in [
         ("local", [200, 200, 429, 429].as_slice(), "counted here"),

@@ -92,6 +92,11 @@ impl Object {
         self.shard.used(now_ms)
     }
 
+    /// See [`Turns::rest`].
+    pub fn rest(&mut self, now_ms: u64) {
+        self.turns.rest(now_ms);
+    }
+
     /// See [`Shard::take_rows`].
     pub fn take_rows(&mut self) -> Vec<Row> {
         let mut rows = self.shard.take_rows();

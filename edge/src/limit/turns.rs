@@ -229,6 +229,19 @@ impl Turns {
         called
     }
 
+    /// Nothing has happened for a while. Where nobody is in a queue, that is written down: an object that sleeps meanwhile
+    /// takes nobody for there when it wakes.
+    pub fn rest(&mut self, now_ms: u64) {
+        let rows = &mut self.rows;
+        self.queues.retain(|key, queue| {
+            queue.expire(now_ms);
+            if queue.is_empty() && queue.written.until > now_ms {
+                rows.push(Row { key: format!("{ROW}{key}"), text: "0 0".to_owned(), until: now_ms });
+            }
+            !queue.is_empty()
+        });
+    }
+
     /// What has to be written down before anybody is answered.
     pub fn take_rows(&mut self) -> Vec<Row> {
         std::mem::take(&mut self.rows)
@@ -413,6 +426,21 @@ mod tests {
         for (key, text) in [("t1", "3 60000"), (&rows[0].key, "3"), (&rows[0].key, "3 4 5"), (&rows[0].key, "3 x")] {
             assert!(!turns.read(key, text), "{key} {text}");
         }
+    }
+
+    #[test]
+    fn whoever_comes_after_a_rest_finds_nobody_there() {
+        let mut turns = Turns::default();
+        for ticket in [1, 2] {
+            turns.enter(&Entry { key: Key { policy: 1, partition: ticket.into() }, ..entry(ticket, 1, 0) }, 0);
+        }
+        turns.leave(Key { policy: 1, partition: 1 }, 1, true, 1000);
+        turns.rest(6000);
+        let mut rows = HashMap::new();
+        rows.extend(turns.take_rows().into_iter().map(|row| (row.key.clone(), row)));
+        let mut turns = restarted(&rows.into_values().collect::<Vec<_>>());
+        let mut comes = |partition, at| turns.enter(&Entry { key: Key { policy: 1, partition }, ..entry(9, 1, 0) }, at);
+        assert_eq!((comes(1, 7000), comes(2, 7000)), (Turn::Now, Turn::Never));
     }
 
     #[test]

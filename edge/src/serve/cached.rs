@@ -197,6 +197,7 @@ where
     P: Platform + 'static,
     R: Request<Body = P::Body>,
 {
+    let mut is_admitted = false;
     // Twice at most: whoever waited for an answer that was not for him may still find his own variant.
     for may_wait in [true, false] {
         let Lookup { specs, found, trouble } = visit.timed("cache", ask.stores.lookup(&ask.key, &ask.asked)).await;
@@ -253,13 +254,16 @@ where
             (Plan::Serve(_) | Plan::ServeAndRefresh(..), None) => Fetch::whole(Why::UriMiss),
         };
         if !fetch.may_be_shared() {
-            return as_asked(visit, &ask, &fetch).await;
+            return as_asked(visit, &ask, &fetch, is_admitted).await;
         }
         let name = ask.flight_name(found.as_ref(), specs.as_deref());
         let company = if may_wait && ask.may_wait(now) { Company::Welcome } else { Company::Unwelcome };
         let known = visit.isolate.flights.borrow().joined(&name, now).filter(|_| company == Company::Welcome);
         let leads = known.is_none();
-        if leads && let Some(refusal) = limited::admit(visit, ask.way.bound(), Guards::Origin).await {
+        if leads
+            && !std::mem::replace(&mut is_admitted, true)
+            && let Some(refusal) = limited::admit(visit, ask.way.bound(), Guards::Origin).await
+        {
             return refusal;
         }
         let flight = known.unwrap_or_else(|| take_off(visit, &ask, &log, (name, company), fetch.clone(), found));
@@ -276,7 +280,7 @@ where
             None => {}
         }
     }
-    as_asked(visit, &ask, &Fetch::whole(Why::UriMiss)).await
+    as_asked(visit, &ask, &Fetch::whole(Why::UriMiss), is_admitted).await
 }
 
 /// How long asking a pool may take, until the head of an answer is there.
@@ -462,13 +466,14 @@ where
     crew.take_off(leader, fetch, found)
 }
 
-/// Hands the client's own question on: its conditions and ranges are the origin's to answer.
-async fn as_asked<P, R>(visit: &Visit<'_, P, R>, ask: &Ask<'_, P>, fetch: &Fetch) -> Answer<P::Body>
+/// Hands the client's own question on: its conditions and ranges are the origin's to answer. `is_admitted`: its limits let it
+/// pass already.
+async fn as_asked<P, R>(visit: &Visit<'_, P, R>, ask: &Ask<'_, P>, fetch: &Fetch, is_admitted: bool) -> Answer<P::Body>
 where
     P: Platform + 'static,
     R: Request<Body = P::Body>,
 {
-    if let Some(refusal) = limited::admit(visit, ask.way.bound(), Guards::Origin).await {
+    if !is_admitted && let Some(refusal) = limited::admit(visit, ask.way.bound(), Guards::Origin).await {
         return refusal;
     }
     match forward::ask(visit, ask.way, ask.outbound(visit)).await {

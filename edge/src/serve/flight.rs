@@ -331,6 +331,13 @@ impl<P: Platform + 'static> Crew<P> {
                     }
                     return (Landing::Alone { inbound: RefCell::new(Some(inbound)), detail: pass.word() }, None);
                 }
+                // What another isolate's client was told of a failure is his.
+                Settled::FallBack(_) if relayed => {
+                    if let Some(body) = inbound.body {
+                        self.platform.discard(body);
+                    }
+                    return (failed(None, Cause::Unreachable), None);
+                }
                 Settled::FallBack(_) => return (failed(Some(inbound), Cause::Unreachable), None),
                 Settled::AskAgain => {
                     self.stores().forget(self.key.text()).await;

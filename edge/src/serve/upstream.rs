@@ -5,7 +5,7 @@
 use std::cell::{Cell, RefCell};
 use std::collections::VecDeque;
 use std::fmt;
-use std::rc::Rc;
+use std::rc::{Rc, Weak};
 use std::time::Duration;
 
 use http::StatusCode;
@@ -29,8 +29,8 @@ use crate::platform::{End, FetchError, Inbound, Outbound, Platform, Relay, Relay
 use crate::telemetry::{self, Metric};
 use crate::time::Timestamp;
 
-/// No isolate lives for longer, nor do its connections.
-const LONGEST: Duration = Duration::from_hours(24 * 7);
+/// How long what nobody tells the end of keeps its room. The platform may end a request with all that waits in it, and tell nobody.
+const LONGEST: Duration = Duration::from_hours(1);
 
 /// The pools of an isolate, by name.
 pub(super) struct Upstreams<P: Platform>(RefCell<LiteMap<String, Rc<Upstream<P>>>>);
@@ -50,8 +50,8 @@ impl<P: Platform> Upstreams<P> {
         }
         let names = pool.origins.iter().map(|origin| telemetry::origin_of(name, &origin.url)).collect();
         let state = RefCell::new(PoolState::new(pool));
-        let (learned, waiting) = (Cell::default(), RefCell::default());
-        let new = Rc::new(Upstream { name: name.to_owned(), names, learned, state, waiting });
+        let (learned, waiting, held) = (Cell::default(), RefCell::default(), RefCell::default());
+        let new = Rc::new(Upstream { name: name.to_owned(), names, learned, state, waiting, held });
         upstreams.insert(name.to_owned(), Rc::clone(&new));
         new
     }
@@ -67,6 +67,8 @@ pub(super) struct Upstream<P: Platform> {
     pub(super) state: RefCell<PoolState>,
     /// Who waits for an origin that has room, the first one first.
     waiting: RefCell<VecDeque<Rc<Waiter<P>>>>,
+    /// The room that is kept until an end that somebody has to tell, the oldest first.
+    held: RefCell<VecDeque<Weak<Slot<P>>>>,
 }
 
 /// A request that waits.
@@ -119,6 +121,34 @@ impl<P: Platform> Upstream<P> {
     }
 }
 
+impl<P: Platform> Upstream<P> {
+    /// Knows of room that is kept.
+    fn hold(&self, slot: &Rc<Slot<P>>) {
+        let mut held = self.held.borrow_mut();
+        if held.len() == held.capacity() {
+            held.retain(|slot| slot.upgrade().is_some_and(|slot| !slot.is_over.get()));
+        }
+        held.push_back(Rc::downgrade(slot));
+    }
+
+    /// Takes back what was kept for too long.
+    fn take_back(&self, now: Timestamp) {
+        loop {
+            let mut held = self.held.borrow_mut();
+            let Some(oldest) = held.front() else { return };
+            let oldest = oldest.upgrade();
+            if oldest.as_ref().is_some_and(|slot| !slot.is_over.get() && now.since(slot.asked_at) < LONGEST) {
+                return;
+            }
+            held.pop_front();
+            drop(held);
+            if let Some(slot) = oldest {
+                slot.end();
+            }
+        }
+    }
+}
+
 /// A request's turn, while it waits for it: wherever it goes, nobody else waits because of it.
 struct Turn<'wait, P: Platform> {
     upstream: &'wait Upstream<P>,
@@ -144,9 +174,21 @@ struct Slot<P: Platform> {
     place: usize,
     asked_at: Timestamp,
     is_told: Cell<bool>,
+    is_over: Cell<bool>,
 }
 
 impl<P: Platform> Slot<P> {
+    /// Gives the room back, once.
+    fn end(&self) {
+        if self.is_over.replace(true) {
+            return;
+        }
+        if !self.is_told.get() {
+            self.upstream.state.borrow_mut().forget(self.place);
+        }
+        self.upstream.leave(self.place, self.platform.now());
+    }
+
     /// Takes in what became of the request: what is told first counts.
     fn tell(&self, outcome: Outcome) {
         if self.is_told.replace(true) {
@@ -182,10 +224,7 @@ impl<P: Platform + 'static> Slot<P> {
 
 impl<P: Platform> Drop for Slot<P> {
     fn drop(&mut self) {
-        if !self.is_told.get() {
-            self.upstream.state.borrow_mut().forget(self.place);
-        }
-        self.upstream.leave(self.place, self.platform.now());
+        self.end();
     }
 }
 
@@ -308,6 +347,7 @@ impl<P: Platform + 'static> Errand<P> {
         tried: Tried,
         count: u8,
     ) -> std::result::Result<Rc<Slot<P>>, Cause> {
+        upstream.take_back(self.platform.now());
         let random = low(self.platform.random());
         let select = || upstream.state.borrow_mut().select(pool, &self.wish, tried, random, self.platform.now());
         let mut selected = select();
@@ -332,6 +372,7 @@ impl<P: Platform + 'static> Errand<P> {
             place,
             asked_at: self.platform.now(),
             is_told: Cell::new(false),
+            is_over: Cell::new(false),
         }))
     }
 
@@ -432,9 +473,10 @@ impl<P: Platform + 'static> Errand<P> {
     fn hold(&self, slot: Rc<Slot<P>>, body: P::Body, length: Option<u64>) -> P::Body {
         let over = self.platform.signal();
         let body = self.platform.watched(body, length, &over);
+        slot.upstream.hold(&slot);
         self.platform.defer(async move {
             over.fired(LONGEST).await;
-            drop(slot);
+            slot.end();
         });
         body
     }

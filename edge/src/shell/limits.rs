@@ -76,6 +76,11 @@ impl LimitObject {
         Ok(self.object.leave(whose, millis(now))?)
     }
 
+    /// See [`Object::rest`].
+    pub fn rest(&mut self, now: f64) {
+        self.object.rest(millis(now));
+    }
+
     /// See [`Object::called`]: tickets, separated by blanks.
     pub fn called(&mut self, whose: &str, now: f64) -> Result<String, JsError> {
         let tickets = self.object.called(whose, millis(now))?;

@@ -47,10 +47,8 @@ pub(super) fn response(answer: Answer<JsValue>) -> JsValue {
     match prepared {
         Some(prepared) if !repeated => {
             let is_encoded = headers.contains_key(header::CONTENT_ENCODING);
-            with_kept(&prepared, |head| {
-                let encoded = head.encoded || is_encoded;
-                bindings::respond_prepared(status.as_u16(), &head.fields, &pack(&headers), encoded, &body)
-            })
+            let (fields, encoded) = kept(&prepared);
+            bindings::respond_prepared(status.as_u16(), &fields, &pack(&headers), encoded || is_encoded, &body)
         }
         Some(prepared) => plain(status, &prepared.with(headers), &body),
         None if repeated => plain(status, &headers, &body),
@@ -73,20 +71,23 @@ fn with_common(status: StatusCode, headers: &HeaderMap, body: &JsValue) -> JsVal
         pack_field(if is_common(name.as_str()) { &mut common } else { &mut own }, name, value);
     }
     let encoded = headers.contains_key(header::CONTENT_ENCODING);
-    COMMON_HEADS.with_borrow_mut(|heads| {
+    let fields = COMMON_HEADS.with_borrow_mut(|heads| {
         if heads.is_empty() {
             heads.resize_with(COMMON_PLACES, CommonHead::default);
         }
         let place = usize::try_from(FxBuildHasher.hash_one(&common)).unwrap_or_default() % COMMON_PLACES;
         let head = &mut heads[place];
         if head.packed == common {
-            let fields = head.fields.get_or_insert_with(|| bindings::prepare(&common));
-            return bindings::respond_prepared(status.as_u16(), fields, &own, encoded, body);
+            return Some(head.fields.get_or_insert_with(|| bindings::prepare(&common)).clone());
         }
         own.push_str(&common);
         *head = CommonHead { packed: common, fields: None };
-        bindings::respond(status.as_u16(), &own, encoded, body)
-    })
+        None
+    });
+    match fields {
+        Some(fields) => bindings::respond_prepared(status.as_u16(), &fields, &own, encoded, body),
+        None => bindings::respond(status.as_u16(), &own, encoded, body),
+    }
 }
 
 /// Fields that say of all answers of a route the same, as a rule.
@@ -134,7 +135,8 @@ fn forbids_content(status: StatusCode) -> bool {
     matches!(status, StatusCode::NO_CONTENT | StatusCode::RESET_CONTENT | StatusCode::NOT_MODIFIED)
 }
 
-fn with_kept<T>(head: &PreparedHead, work: impl FnOnce(&KeptHead) -> T) -> T {
+/// A shared head in the form of the JavaScript half, and whether it says that the body is encoded.
+fn kept(head: &PreparedHead) -> (JsValue, bool) {
     HEADS.with_borrow_mut(|heads| {
         let place = head.id as usize % KEPT_HEADS;
         if heads.len() <= place {
@@ -148,7 +150,9 @@ fn with_kept<T>(head: &PreparedHead, work: impl FnOnce(&KeptHead) -> T) -> T {
                 encoded: head.headers.contains_key(header::CONTENT_ENCODING),
             },
         };
-        work(heads[place].insert(kept))
+        let kept = heads[place].insert(kept);
+        // Nothing is borrowed while JavaScript makes the response: where that throws, nobody gives it back.
+        (kept.fields.clone(), kept.encoded)
     })
 }
 
