@@ -18,7 +18,8 @@ thread_local! {
 
 /// Does `work` with empty memory that a script of this many bytes probably fits into.
 pub(crate) fn with<R>(text_bytes: usize, work: impl FnOnce(&mut Allocator) -> R) -> R {
-    let wanted = text_bytes.saturating_mul(SCALE).min(LARGEST_BYTES);
+    // What an allocator gets is rounded up to a page.
+    let wanted = text_bytes.saturating_mul(SCALE).min(LARGEST_BYTES - (1 << 12));
     let kept = KEPT.take().filter(|kept| kept.capacity() >= wanted);
     let mut allocator = kept.unwrap_or_else(|| Allocator::with_capacity(wanted));
     let result = work(&mut allocator);
@@ -27,6 +28,11 @@ pub(crate) fn with<R>(text_bytes: usize, work: impl FnOnce(&mut Allocator) -> R)
         KEPT.set(Some(allocator));
     }
     result
+}
+
+/// Gives this thread's memory back.
+pub(crate) fn forget() {
+    KEPT.take();
 }
 
 #[cfg(test)]
@@ -50,6 +56,14 @@ mod tests {
             allocator.alloc_str(&"a".repeat(LARGEST_BYTES + 1));
         });
         assert!(with(1, |allocator| allocator.capacity()) <= LARGEST_BYTES);
+    }
+
+    #[test]
+    fn memory_of_the_largest_is_kept_until_it_is_given_back() {
+        with(LARGEST_BYTES, |_| ());
+        assert!(with(1, |allocator| allocator.capacity()) >= LARGEST_BYTES / 2);
+        forget();
+        assert!(with(1, |allocator| allocator.capacity()) < LARGEST_BYTES / 2);
     }
 
     #[test]

@@ -7,6 +7,7 @@ use std::time::SystemTime;
 
 use rimward_edge::config::SettingsFile;
 
+use crate::arena;
 use crate::cache::Cache;
 use crate::changes::{Answers, Changes};
 use crate::config::{Plan, Strictness};
@@ -151,6 +152,7 @@ pub fn make(
 
     progress(Stage::Minify);
     let (minimal, found) = minify::minify(graph, plan.settings.source_maps, cache, &pool);
+    pool.broadcast(|_| arena::forget());
     findings.extend(found);
 
     progress(Stage::Name);

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use html5ever::interface::QuirksMode;
 use html5ever::tendril::TendrilSink as _;
 use html5ever::tree_builder::TreeBuilderOpts;
-use html5ever::{ParseOpts, parse_document};
+use html5ever::{Attribute, ParseOpts, parse_document};
 use markup5ever_rcdom::{Handle, NodeData, RcDom};
 use proptest::prelude::*;
 use proptest::test_runner::RngSeed;
@@ -162,6 +162,9 @@ fn code(node: &Handle, text: &str) -> Option<String> {
     if !matches!(&*name.local, "script" | "style") {
         return None;
     }
+    if &*name.local == "script" && !is_code(&attrs.borrow()) {
+        return None;
+    }
     let is_module = attrs.borrow().iter().any(|attribute| *attribute.value == *"module");
     let script = if is_module { ScriptKind::Module } else { ScriptKind::Classic };
     let mut code = text.to_owned();
@@ -169,6 +172,13 @@ fn code(node: &Handle, text: &str) -> Option<String> {
         code = smaller;
     }
     Some(code.chars().filter(|sign| !sign.is_ascii_whitespace() && *sign != ';').collect())
+}
+
+/// What is data for somebody else stays to the byte.
+fn is_code(attributes: &[Attribute]) -> bool {
+    let kind = attributes.iter().find(|attribute| &*attribute.name.local == "type");
+    let kind = kind.map(|attribute| attribute.value.trim().to_ascii_lowercase()).unwrap_or_default();
+    matches!(&*kind, "" | "module" | "importmap" | "speculationrules") || kind.contains("javascript")
 }
 
 fn minified_script(text: &str, kind: ScriptKind) -> Option<String> {
@@ -348,11 +358,15 @@ const PIECES: &[&str] = &[
     "<g  u=v />",
     "<path d='w'/>",
     "<foreignObject>",
+    "</foreignObject>",
     "<desc>",
+    "</desc>",
     "</svg>",
     "<math>",
     "<mi>",
+    "</mi>",
     "<annotation-xml encoding=\"text/html\">",
+    "</annotation-xml>",
     "</math>",
     "<![CDATA[ x ]]>",
     "<?y z?>",

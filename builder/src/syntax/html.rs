@@ -5,7 +5,7 @@
 
 mod pictures;
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::ops::Range;
 
 use lol_html::html_content::TextType;
@@ -194,9 +194,6 @@ pub const VOID: [&str; 15] = [
     "bgsound",
 ];
 
-/// Pictures without content, in one page, behind which reading begins anew.
-const EMPTY_PICTURES_LIMIT: usize = 100;
-
 /// Cuts a text into tokens. Where browsers may cut it otherwise, by what stands in what, it is cut all the same.
 pub fn tokens(text: &str) -> Result<Vec<Token>, Unreadable> {
     in_parts(text, false)
@@ -212,31 +209,36 @@ pub fn certain_tokens(text: &str) -> Result<Vec<Token>, Unreadable> {
 }
 
 /// The tokenizer does not see that `<svg/>` ends where it begins: it takes all that follows for a part of the picture. So
-/// each part is read by itself.
+/// what is behind it is read by itself.
 fn in_parts(text: &str, strictly: bool) -> Result<Vec<Token>, Unreadable> {
     let mut tokens = Vec::new();
     let mut from = 0;
-    for _ in 0..EMPTY_PICTURES_LIMIT {
-        let mut part = cut(&text[from..], strictly)?;
-        let Some(last) = pictures::first_empty(&part)? else {
-            tokens.extend(part.into_iter().map(|token| token.shifted(from)));
-            return Ok(tokens);
-        };
-        part.truncate(last + 1);
+    loop {
+        let part = cut(&text[from..], strictly)?;
+        let goes_on = pictures::ends_with_empty(&part)?;
         tokens.extend(part.into_iter().map(|token| token.shifted(from)));
+        if !goes_on {
+            return Ok(tokens);
+        }
         from = tokens.last().map_or(text.len(), |token| token.span().end);
     }
-    Err(Unreadable(format!("it has {EMPTY_PICTURES_LIMIT} pictures without content")))
 }
 
+/// As far as the first picture without content.
 fn cut(text: &str, strictly: bool) -> Result<Vec<Token>, Unreadable> {
     let found = RefCell::new(Vec::new());
+    let is_enough = Cell::new(false);
     let push = |token: Token| {
         found.borrow_mut().push(token);
         Ok(())
     };
     let settings = Settings::new()
-        .append_element_content_handler(element!("*", |element| push(Token::Start(start_tag(element)))))
+        .append_element_content_handler(element!("*", |element| {
+            let tag = start_tag(element);
+            is_enough.set(pictures::is_empty_picture(&tag));
+            push(Token::Start(tag))?;
+            if is_enough.get() { Err("what follows is read by itself".into()) } else { Ok(()) }
+        }))
         .append_document_content_handler(doctype!(|doctype| push(Token::Doctype(doctype.source_location().bytes()))))
         .append_document_content_handler(doc_comments!(|comment| push(Token::Comment(
             comment.source_location().bytes()
@@ -250,9 +252,16 @@ fn cut(text: &str, strictly: bool) -> Result<Vec<Token>, Unreadable> {
     let unreadable = |error: lol_html::errors::RewritingError| {
         Unreadable(error.to_string().lines().next().unwrap_or_default().trim_end_matches('.').to_owned())
     };
-    rewriter.write(text.as_bytes()).map_err(unreadable)?;
-    rewriter.end().map_err(unreadable)?;
-    cover(text, found.into_inner())
+    let written = rewriter.write(text.as_bytes());
+    let length = if is_enough.get() {
+        drop(rewriter);
+        found.borrow().last().map_or(text.len(), |token: &Token| token.span().end)
+    } else {
+        written.map_err(unreadable)?;
+        rewriter.end().map_err(unreadable)?;
+        text.len()
+    };
+    cover(&text[..length], found.into_inner())
 }
 
 fn start_tag(element: &lol_html::html_content::Element<'_, '_>) -> Tag {
@@ -386,8 +395,8 @@ mod tests {
             r#"<svg* a=Some("b")> <style> Raw"<i/>" </style> <math*> <textarea> Escapable"<b>" </textarea> <svg*> <g*> </svg>"#
         );
         assert!(tokens("<svg><svg/></svg><style><i/></style>").is_err());
-        covered(&"<svg/>a".repeat(EMPTY_PICTURES_LIMIT - 1));
-        assert!(tokens(&"<svg/>".repeat(EMPTY_PICTURES_LIMIT)).is_err());
+        covered(&"<svg/>a".repeat(1000));
+        covered("<svg/>");
     }
 
     #[test]

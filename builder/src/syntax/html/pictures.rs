@@ -68,21 +68,26 @@ const ENDS_PICTURES: [&str; 45] = [
     "var",
 ];
 
-/// The place of the first `<svg/>` or `<math/>`. What is around it goes on behind it: that must be HTML.
-pub(super) fn first_empty(tokens: &[Token]) -> Result<Option<usize>, Unreadable> {
-    let mut open = 0_usize;
-    for (place, token) in tokens.iter().enumerate() {
-        match token {
-            Token::Start(tag) if is_picture(&tag.name) && !tag.self_closing => open += 1,
-            Token::Start(tag) if is_picture(&tag.name) && open == 0 => return Ok(Some(place)),
-            Token::Start(tag) if is_picture(&tag.name) => {
-                return Err(Unreadable(format!("`<{}/>` stands in another picture", tag.name)));
-            }
-            Token::End { name, .. } if is_picture(name) => open = open.saturating_sub(1),
-            _ => {}
-        }
-    }
-    Ok(None)
+/// Whether tokens end with a picture like `<svg/>`. What is around it goes on behind it: that must be HTML.
+pub(super) fn ends_with_empty(tokens: &[Token]) -> Result<bool, Unreadable> {
+    let Some((Token::Start(last), before)) = tokens.split_last().filter(|(last, _)| is_empty(last)) else {
+        return Ok(false);
+    };
+    let open = before.iter().fold(0_usize, |open, token| match token {
+        Token::Start(tag) if is_picture(&tag.name) => open + 1,
+        Token::End { name, .. } if is_picture(name) => open.saturating_sub(1),
+        _ => open,
+    });
+    if open == 0 { Ok(true) } else { Err(Unreadable(format!("`<{}/>` stands in another picture", last.name))) }
+}
+
+fn is_empty(token: &Token) -> bool {
+    matches!(token, Token::Start(tag) if is_empty_picture(tag))
+}
+
+/// `<svg/>` or `<math/>`.
+pub(super) fn is_empty_picture(tag: &Tag) -> bool {
+    tag.self_closing && is_picture(&tag.name)
 }
 
 fn is_picture(name: &str) -> bool {
@@ -97,6 +102,9 @@ pub(super) fn are_certain(tokens: &[Token], text: &str) -> bool {
     if has(|name| name == "frameset") && has(is_picture) {
         return false;
     }
+    if parts_a_select(tokens) {
+        return false;
+    }
     let mut open = Elements(Vec::new());
     tokens.iter().all(|token| match token {
         Token::Start(tag) => open.start(tag, text),
@@ -106,12 +114,34 @@ pub(super) fn are_certain(tokens: &[Token], text: &str) -> bool {
     })
 }
 
+/// Whether a picture without content stands in a `<select>`: what is behind it is read without knowing of that.
+fn parts_a_select(tokens: &[Token]) -> bool {
+    let mut in_select = false;
+    tokens.iter().any(|token| match token {
+        Token::Start(tag) if tag.name == "select" => {
+            in_select = true;
+            false
+        }
+        Token::End { name, .. } if name == "select" => {
+            in_select = false;
+            false
+        }
+        token => in_select && is_empty(token),
+    })
+}
+
 /// The open elements of a picture, itself among them. Each step says whether it is certain.
 struct Elements<'tokens>(Vec<Element<'tokens>>);
 
 struct Element<'tokens> {
     name: &'tokens str,
     holds: Holds,
+    /// The picture that it belongs to, or that it is.
+    picture: Option<&'tokens str>,
+    /// Where the last HTML ends and a picture begins, itself among them.
+    html_end: usize,
+    /// Pictures behind that, itself among them.
+    pictures: usize,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -132,7 +162,9 @@ impl<'tokens> Elements<'tokens> {
             (Some(Holds::Foreign), true) => self.open_foreign(tag, text),
             // The tokenizer says of an element that holds HTML that it is HTML.
             (Some(Holds::Foreign), false) if self.holds_html(name) => self.open_foreign(tag, text),
-            (Some(Holds::Foreign), false) => self.break_out(),
+            (Some(Holds::Foreign), false) => {
+                ENDS_PICTURES.contains(&name) && self.break_out() && (self.0.is_empty() || self.open_html(name))
+            }
             (None | Some(Holds::Html), true) => is_picture(name) && self.open_foreign(tag, text),
             (Some(Holds::Html), false) => self.open_html(name),
         }
@@ -141,7 +173,7 @@ impl<'tokens> Elements<'tokens> {
     fn end(&mut self, name: &str) -> bool {
         match self.0.last() {
             None => true,
-            Some(Element { holds: Holds::Html, name: last }) => {
+            Some(Element { holds: Holds::Html, name: last, .. }) => {
                 let is_last = *last == name;
                 self.0.pop();
                 is_last
@@ -159,7 +191,7 @@ impl<'tokens> Elements<'tokens> {
         let is_html = ["text/html", "application/xhtml+xml"].iter().any(|html| encoding.eq_ignore_ascii_case(html));
         if !tag.self_closing {
             let holds = if self.holds_html(name) && is_html { Holds::Html } else { Holds::Foreign };
-            self.0.push(Element { name, holds });
+            self.push(name, holds);
         }
         // The tokenizer reads no character references there.
         !encoding.contains('&')
@@ -171,7 +203,7 @@ impl<'tokens> Elements<'tokens> {
 
     fn open_html(&mut self, name: &'tokens str) -> bool {
         if !VOID.contains(&name) {
-            self.0.push(Element { name, holds: Holds::Html });
+            self.push(name, Holds::Html);
         }
         // The tokenizer takes the ends of HTML's own `<title>` and the like for those of the picture's.
         !TREACHEROUS.contains(&name) && INTEGRATION_POINTS.iter().all(|(_, point)| *point != name)
@@ -187,17 +219,28 @@ impl<'tokens> Elements<'tokens> {
         self.0.drain(from..).filter(|element| is_picture(element.name)).count()
     }
 
+    /// What is known of all that is open is kept with each: a page may open a hundred thousand.
+    fn push(&mut self, name: &'tokens str, holds: Holds) {
+        let is_one = is_picture(name);
+        let (html_end, pictures) = match holds {
+            Holds::Html => (self.0.len() + 1, 0),
+            Holds::Foreign => (self.html_end(), self.pictures_that_end() + usize::from(is_one)),
+        };
+        let picture = if is_one { Some(name) } else { self.picture() };
+        self.0.push(Element { name, holds, picture, html_end, pictures });
+    }
+
     fn pictures_that_end(&self) -> usize {
-        self.0[self.html_end()..].iter().filter(|element| is_picture(element.name)).count()
+        self.0.last().map_or(0, |element| element.pictures)
     }
 
     /// Where the last HTML ends and a picture begins.
     fn html_end(&self) -> usize {
-        self.0.iter().rposition(|element| element.holds == Holds::Html).map_or(0, |place| place + 1)
+        self.0.last().map_or(0, |element| element.html_end)
     }
 
     fn picture(&self) -> Option<&'tokens str> {
-        self.0.iter().rev().map(|element| element.name).find(|name| is_picture(name))
+        self.0.last().and_then(|element| element.picture)
     }
 }
 
@@ -234,6 +277,11 @@ mod tests {
     }
 
     #[test]
+    fn a_hundred_thousand_open_elements_are_looked_at_once() {
+        check(&["<svg>", &"<g>".repeat(100_000)].concat(), true);
+    }
+
+    #[test]
     fn what_ends_more_or_less_than_it_seems_to_is_not() {
         for text in [
             "<svg><svg><p>",
@@ -249,6 +297,9 @@ mod tests {
             "<math><mi><mglyph>",
             "<math><annotation-xml encoding=text&#47;html><b>",
             "<svg></svg a><svg><g></svg a>",
+            "<svg><foreignObject><svg><p></foreignObject>",
+            "<math><annotation-xml encoding=a encoding=text/html><style>",
+            "<select><svg/><style>a { b : c }</style></select>",
         ] {
             check(text, false);
         }
