@@ -504,8 +504,8 @@ pub struct BuildArgs {
     pub json: bool,
 
     /// Threads; 0 means one for each processor
-    #[arg(long, short, value_name = "N", default_value_t = 0)]
-    pub jobs: usize,
+    #[arg(long, short, value_name = "N", default_value_t = 0, value_parser = clap::value_parser!(u16).range(0..=256))]
+    pub jobs: u16,
 
     /// Fail on warnings too
     #[arg(long)]

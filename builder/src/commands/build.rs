@@ -27,7 +27,7 @@ pub fn run(args: &BuildArgs) -> Ended {
         config: args.project.config.clone(),
         source: args.dist.clone(),
         env: args.project.env.clone(),
-        jobs: args.jobs,
+        jobs: usize::from(args.jobs),
         strictness: if args.strict { Strictness::Strict } else { Strictness::Lenient },
     };
     let (plan, mut findings) = match plan(&Real, &choices) {
