@@ -99,7 +99,9 @@ function limited(reader, length, limits, ended) {
   return readable;
 }
 
-async function pump(reader, writer, { idle, deadline, begun } = {}) {
+async function pump(reader, writer, { idle, deadline, begun, client } = {}) {
+  // While the source is silent, nobody learns from a write that the client has left. What has an idle limit ends by itself.
+  if (idle === undefined) client?.addEventListener("abort", () => reader.cancel(client.reason).catch(() => {}));
   let overdue;
   let isReading = false;
   const total = new Promise((_, reject) => {
@@ -145,14 +147,14 @@ async function breakOff(reader, writer, error) {
 
 // The same bytes; `over` is told of their end, of their breaking off, and where nobody wants them any more. Of a switched protocol,
 // the same messages.
-function watched(body, length, over) {
+function watched(body, length, over, client) {
   if (body.webSocket) return bridged(body, over);
   if (!(body instanceof ReadableStream)) {
     over.fire();
     return body;
   }
   const { readable, writable } = length === null ? new IdentityTransformStream() : new FixedLengthStream(length);
-  pump(body.getReader(), writable.getWriter()).then(() => over.fire());
+  pump(body.getReader(), writable.getWriter(), { client }).then(() => over.fire());
   return readable;
 }
 

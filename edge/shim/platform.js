@@ -114,8 +114,9 @@ function outbound(method, fields, body, signal) {
 }
 
 // Sends a request to an origin. Never rejects: `late` says that no head came in time, `cut` that the body broke off before anybody
-// got any of it (as far as `hold` bytes of it were awaited), `error` why there is no answer. `ended` is told how the body ended.
-async function send(method, url, fields, body, answer, idle, total, hold = 0, ended = undefined) {
+// got any of it (as far as `hold` bytes of it were awaited), `error` why there is no answer. `ended` is told how the body ended;
+// `client` is the signal that nobody wants it any more.
+async function send(method, url, fields, body, answer, idle, total, hold = 0, ended = undefined, client = undefined) {
   const started = Date.now();
   const controller = new AbortController();
   let [late, came] = [false, false];
@@ -134,7 +135,7 @@ async function send(method, url, fields, body, answer, idle, total, hold = 0, en
       return { status: response.status, fields: pack(response.headers), body: await shortBody(response, length, ended) };
     }
     clearTimeout(timer);
-    const inbound = await inboundBody(response, length, isUnlimited, { idle, deadline }, hold, ended);
+    const inbound = await inboundBody(response, length, isUnlimited, { idle, deadline, client }, hold, ended);
     return { status: response.status, fields: pack(response.headers), body: inbound };
   } catch (error) {
     return { late, cut: came, error: String(error?.message ?? error) };
@@ -166,7 +167,7 @@ async function inboundBody(response, length, isUnlimited, limits, hold, ended) {
   }
   if (isUnlimited && ended === undefined) return body;
   const reader = body.getReader();
-  if (isUnlimited) return limited(reader, length, {}, ended);
+  if (isUnlimited) return limited(reader, length, { client: limits.client }, ended);
   if (hold === 0) return limited(reader, length, limits, ended);
   const begun = await held(reader, length === null ? hold : 0, length === null ? HELD_BRIEFLY : HELD_FOR);
   if (!isCodedAsSaid(headers, begun.pieces[0])) throw new Error("it is not encoded as it says");

@@ -4,6 +4,24 @@
 // Without a piece for so long, a reader gives up. Longer than any pause that a pool allows by default.
 const STALLED_MS = 120_000;
 
+// Of all bodies that are being kept at once in an isolate, which has 128 MB for everything.
+const RECORDED_BYTES = 24 * 1024 * 1024;
+
+// Those whose source is being read, and when the last piece of each came.
+const underWay = new Map();
+
+// How much those hold that will be kept: others let go of what their readers have. One whose event the platform has ended
+// without a word counts until nobody waits for it any more.
+function recorded() {
+  const now = Date.now();
+  let bytes = 0;
+  for (const [recording, at] of underWay) {
+    if (now - at > STALLED_MS) underWay.delete(recording);
+    else if (!recording.overflown) bytes += recording.length;
+  }
+  return bytes;
+}
+
 // Wakes whoever waits, in each one's own context.
 class Signal {
   #waiting = new Set();
@@ -31,13 +49,13 @@ class Signal {
 }
 
 // The bytes of a stream, kept as they come up to `limit`, for any number of readers. Up to there it is read at its
-// source's pace, and a slow reader holds nobody. Past the limit nothing is kept any more: readers that are there
-// already get the rest, at the pace of the slowest, and there is no whole.
+// source's pace, and a slow reader holds nobody. Past the limit, or where all recordings hold too much, nothing is kept any
+// more: readers that are there already get the rest, at the pace of the slowest, and there is no whole.
 class Recording {
   #pieces = [];
   // How many pieces of the beginning are gone.
   #gone = 0;
-  #length = 0;
+  length = 0;
   #bytes;
   #limit;
   #expected;
@@ -57,24 +75,28 @@ class Recording {
     try {
       reader = readerOf(source);
       for (;;) {
-        if (this.#overflown) await this.#slowest();
+        if (this.overflown) await this.#slowest();
         const { done, value } = await reader.read();
         if (done) break;
-        this.#length += value.length;
+        this.length += value.length;
         this.#pieces.push(value);
+        underWay.set(this, Date.now());
+        if (recorded() > RECORDED_BYTES) this.#limit = -1;
         this.#change();
       }
-      if (this.#expected !== null && this.#length !== this.#expected) throw new Error("the body ended early");
+      if (this.#expected !== null && this.length !== this.#expected) throw new Error("the body ended early");
       this.#settle("whole");
     } catch (error) {
       this.#error = error;
       this.#settle("broken");
       await reader?.cancel(error).catch(() => {});
+    } finally {
+      underWay.delete(this);
     }
   }
 
-  get #overflown() {
-    return this.#length > this.#limit;
+  get overflown() {
+    return this.length > this.#limit;
   }
 
   // Waits until every reader has what was read so far, and lets go of it.
@@ -117,8 +139,8 @@ class Recording {
   // A stream of all of it, in the context of whoever asks; bytes where all of it is there. `undefined` where its beginning is
   // gone, or it broke off.
   reader() {
-    if (this.#state === "whole" && !this.#overflown) return this.#joined();
-    if (this.#gone > 0 || this.#overflown || this.#state === "broken") return undefined;
+    if (this.#state === "whole" && !this.overflown) return this.#joined();
+    if (this.#gone > 0 || this.overflown || this.#state === "broken") return undefined;
     const { readable, writable } =
       this.#expected === null ? new IdentityTransformStream() : new FixedLengthStream(this.#expected);
     this.#feed(writable.getWriter());
@@ -134,7 +156,7 @@ class Recording {
         if (piece !== undefined) {
           await writer.write(piece);
           reader.next += 1;
-          if (this.#overflown) this.#change();
+          if (this.overflown) this.#change();
         } else if (this.#state === "whole") {
           break;
         } else if (this.#state === "broken") {
@@ -159,11 +181,11 @@ class Recording {
     } catch {
       return undefined;
     }
-    return this.#state === "whole" && !this.#overflown ? this.#joined() : undefined;
+    return this.#state === "whole" && !this.overflown ? this.#joined() : undefined;
   }
 
   #joined() {
-    this.#bytes ??= join(this.#pieces, this.#length);
+    this.#bytes ??= join(this.#pieces, this.length);
     if (this.#readers.size === 0) this.#pieces = [];
     return this.#bytes;
   }

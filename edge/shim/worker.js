@@ -32,9 +32,11 @@ class Instance {
       ...{ header, headerNamed, headers, acceptEncoding, country, coordinate, peer, takeBody, variable, random, log },
       ...{ asset, read, discard, slice, prepare, respond, respondPrepared },
       ...{ hasStore, kept, keep, forget, logId, askLog, relay, unrelay, count, counted, askLimits, askHealth },
-      send: (method, url, fields, body, answer, idle, total, hold, watch) =>
-        send(method, url, fields, body, answer, idle, total, hold, watch === 0 ? undefined : (end) => this.#ended(watch, end)),
-      watched: (body, length, over) => watched(body, length ?? null, over),
+      send: (call, method, url, fields, body, answer, idle, total, hold, watch) => {
+        const ended = watch === 0 ? undefined : (end) => this.#ended(watch, end);
+        return send(method, url, fields, body, answer, idle, total, hold, ended, call.request.signal);
+      },
+      watched: (call, body, length, over) => watched(body, length ?? null, over, call.request.signal),
       gather: async (body, limit) => (body instanceof Uint8Array ? body : gather(body, limit)),
       recording: (limit, length) => new Recording(limit, length ?? null),
       signal: () => new Signal(),

@@ -43,7 +43,7 @@ use crate::limit::refusals::Refusals;
 use crate::memory::Memory;
 use crate::platform::{Platform, Request};
 use crate::release::file::Place;
-use crate::release::navigation::{is_navigation, looks_like_a_file};
+use crate::release::navigation::{has_ending, is_navigation, looks_like_a_file};
 use crate::release::table::Found;
 use crate::route::{Chosen, condition::Facts, redirect::Outcome};
 use crate::telemetry::Counters;
@@ -228,7 +228,8 @@ where
     }
     let is_for_files = looks_like_a_file(decoded) || site.release.is_in_asset_folder(decoded);
     let mut degraded = None;
-    if is_for_files {
+    // What an earlier release named may be of a kind, or in a folder, that this one lacks.
+    if is_for_files || has_ending(decoded) {
         for place in 0..site.earlier_count() {
             match apart(site::earlier(visit, site, place)).await {
                 Ok(release) => {

@@ -547,3 +547,39 @@ fn a_variant_that_was_changed_is_not_found_again_by_a_list_that_another_isolate_
         says(&ask(x), 200, &new, "hit");
     }
 }
+
+#[test]
+fn what_the_origin_tells_one_client_renews_nothing_for_others() {
+    for method in ["GET", "HEAD"] {
+        let served = cached(&json!({ "stale_while_revalidate_s": 0 }));
+        served.origin_says(200, &[("cache-control", "max-age=1"), ("etag", "\"a\"")], Some("one"));
+        served.get("/api/x");
+        served.world.pass(seconds(2));
+        let own = [("cache-control", "max-age=30"), ("etag", "\"a\""), ("x-user", "alice")];
+        served.origin_says(200, &own, Some("one"));
+        let alice = served.ask(&Sent::new(method, "/api/x").with("authorization", "Bearer alice"));
+        assert_eq!((alice.status, alice.field("x-user").as_str()), (200, "alice"), "{method}");
+        assert!(!served.asked_of_origin().headers.contains_key("if-none-match"), "{method}");
+        served.origin_says(304, &[("etag", "\"a\""), ("cache-control", "max-age=5")], None);
+        let next = served.get("/api/x");
+        says(&next, 200, "one", "fwd=stale; fwd-status=304");
+        assert_eq!(next.field("x-user"), "", "{method}");
+    }
+    let served = cached(&json!({}));
+    served.origin_says(200, &[("cache-control", "public, max-age=1"), ("etag", "\"a\"")], Some("one"));
+    served.get("/api/x");
+    served.world.pass(seconds(2_000_000));
+    served.origin_says(304, &[("etag", "\"a\"")], None);
+    let bearer = served.ask(&get("/api/x").with("authorization", "Bearer alice"));
+    says(&bearer, 200, "one", "fwd=stale; fwd-status=304; stored");
+}
+
+#[test]
+fn a_host_has_one_spelling_in_keys() {
+    let served = cached(&json!({}));
+    served.origin_says(200, &[("cache-control", "max-age=60")], Some("one"));
+    for (host, expected) in [("shop.test", "fwd=uri-miss"), ("SHOP.Test", "hit"), ("shop.test:443", "hit")] {
+        let seen = served.get(&format!("https://{host}/api/x"));
+        says(&seen, 200, "one", expected);
+    }
+}

@@ -222,3 +222,54 @@ fn what_is_kept_outlives_the_isolates_memory() {
     assert!(answer.field("cache-status").is_some_and(|status| status.starts_with("rimward; hit")), "{answer:?}");
     assert_eq!(site.asked(), 251);
 }
+
+#[test]
+fn a_personal_request_sends_nobody_else_alone() {
+    let site = Cached::start(|_, exchange| {
+        let is_personal = exchange.request.field("authorization").is_some();
+        pause();
+        exchange.answer("200 OK\r\nCache-Control: max-age=60", if is_personal { "mine" } else { "everybody's" });
+    });
+    let address = site.worker.address;
+    let ask_personally = move || Connection::open(address).ask("GET", "/api/x", &[("authorization", "Bearer x")]);
+    // Before the others, and while they wait.
+    assert_eq!(ask_personally().expect(200).text(), "mine");
+    let personal = thread::spawn(ask_personally);
+    thread::sleep(Duration::from_millis(50));
+    let answers = site.ask_at_once(40, "/api/x");
+    assert_eq!(personal.join().expect("an answer").expect(200).text(), "mine");
+    for answer in answers {
+        assert_eq!(answer.expect(200).text(), "everybody's");
+    }
+    assert_eq!(site.asked(), 3);
+}
+
+#[test]
+fn bodies_of_unknown_length_are_kept_as_far_as_memory_allows() {
+    const BODIES: usize = 12;
+    let all_here = Arc::<AtomicUsize>::default();
+    let here = Arc::clone(&all_here);
+    let piece = vec![b'a'; 500_000];
+    let site = Cached::start(move |_, exchange| {
+        exchange.write("HTTP/1.1 200 OK\r\nCache-Control: max-age=60\r\nTransfer-Encoding: chunked\r\n\r\n");
+        here.fetch_add(1, Ordering::SeqCst);
+        for number in 0..15 {
+            exchange.chunk(&piece);
+            let began = std::time::Instant::now();
+            while number == 12 && here.load(Ordering::SeqCst) < BODIES && began.elapsed() < Duration::from_secs(10) {
+                thread::sleep(Duration::from_millis(10));
+            }
+        }
+        exchange.chunk("");
+    });
+    let address = site.worker.address;
+    let ask = |number: usize| Connection::open(address).ask("GET", &format!("/api/{number}"), &[]);
+    let lengths: Vec<usize> = thread::scope(|scope| {
+        let asking: Vec<_> = (0..BODIES).map(|number| scope.spawn(move || ask(number))).collect();
+        asking.into_iter().map(|client| client.join().expect("an answer").expect(200).body.len()).collect()
+    });
+    assert_eq!(lengths, [15 * 500_000; BODIES]);
+    let is_hit = |number: &usize| ask(*number).field("cache-status").is_some_and(|status| status.contains("; hit"));
+    let kept = (0..BODIES).filter(is_hit).count();
+    assert!((1..=3).contains(&kept), "24 MB hold three of them: {kept} are kept");
+}

@@ -9,12 +9,15 @@ use std::time::{Duration, Instant, SystemTime};
 use rimward::workerd::Config;
 use rimward_edge::config::{LimitPolicy, Route, Settings, Timeout};
 use rimward_edge::platform::LimitAsk;
+use rimward_edge::route::pattern::Pattern;
 use serde_json::{Value, json};
 use sfv::{BareItem, List, ListEntry, Parser};
+use tungstenite::Message;
 
 use crate::log::until;
 use crate::origin::{Exchange, Origin};
 use crate::published::publish;
+use crate::room::{connect, echo, status};
 use crate::runtime::{Answer, Connection, Workerd, free_address, site as on_workerd, worker};
 use crate::site::{Api, Site as Project, check, rimward};
 use crate::workerd::with_api;
@@ -276,6 +279,71 @@ fn what_one_object_took_is_given_back_where_another_is_not_to_be_had() {
     assert_eq!(statuses(&ask(&served, &get("/api/x"), 2)), [200, 429]);
 }
 
+/// What every counter of every object has used.
+fn used(served: &Served) -> Vec<u64> {
+    let mut objects = served.world.limits.borrow_mut();
+    let objects = objects.as_mut().unwrap().values_mut();
+    let mut used: Vec<u64> = objects.flat_map(|object| object.used(served.world.now_millis())).collect();
+    used.sort_unstable();
+    used
+}
+
+#[test]
+fn what_is_refused_on_the_way_to_the_origin_takes_nothing_of_what_was_passed_before() {
+    let limits = json!([
+        "all; fixed-window 100 3600000; partition global",
+        "lent; gcra 60000 60000 60000; partition route; precision leased",
+        "origin; fixed-window 2 3600000; partition ip; guards origin",
+    ]);
+    let api = json!({ "path": "/api/*", "pool": "api", "limits": ["all", "origin"], "cache": "api" });
+    let lent = json!({ "path": "/lent/*", "pool": "api", "limits": ["lent", "origin"] });
+    let changes = json!({ "limits": limits, "caches": { "api": {} }, "routes": [api, lent] });
+    let served = site(&settings(changes), &Folder::new("r1", "/"));
+    served.world.limits.replace(Some(BTreeMap::new()));
+    served.world.pass(Duration::from_mins(1_000_000));
+    let seen: Vec<Seen> = (0..8).flat_map(|number| ask(&served, &get(&format!("/api/{number}")), 1)).collect();
+    assert_eq!(statuses(&seen), [200, 200, 429, 429, 429, 429, 429, 429]);
+    assert_eq!(used(&served), [2, 2]);
+    // Neither of a lease, which is in the isolate.
+    served.world.counted.replace(Some(String::new()));
+    let of_others = |number: usize| get("/lent/x").by_peer(&format!("198.51.100.{number}"));
+    for number in 0..30 {
+        served.world.pass(Duration::from_millis(20));
+        assert_eq!(statuses(&ask(&served, &of_others(number), 1)), [200]);
+    }
+    let asked = served.world.asked_of_limits.borrow().len();
+    let count = || {
+        served.world.pass(Duration::from_millis(1));
+        parameters(&ask(&served, &get("/lent/x"), 1)[0].field("ratelimit"), "lent")["r"]
+    };
+    let lefts: Vec<i64> = (0..5).map(|_| count()).collect();
+    assert!(lefts.iter().all(|left| *left == lefts[0] && *left > 5), "{lefts:?}");
+    assert_eq!(served.world.asked_of_limits.borrow().len(), asked, "each is refused here");
+    served.world.pass(Duration::from_secs(10));
+    ask(&served, &of_others(99), 1);
+    let used = counted(&served, "rimward_limit_lent_used_total");
+    let by_lease = counted(&served, "rimward_limit_requests_total{policy=\"lent\",result=\"admitted-by-lease\"}");
+    assert!(by_lease > 5 && used == by_lease - 5, "{used} of {by_lease}");
+}
+
+#[test]
+fn what_has_no_room_takes_nothing_of_what_is_counted_here() {
+    // Whoever waits here in vain for an object lets hours pass.
+    let limits = json!([
+        "here; fixed-window 5 2592000000; partition ip",
+        "room; concurrency 1 0 0; partition global; when_unreachable closed",
+    ]);
+    let served = limited(limits, json!({ "limits": ["here", "room"] }));
+    ask(&served, &get("/api/x"), 1);
+    let here = served.world.asked_of_limits.borrow()[0].0.clone();
+    served.world.limits_down.borrow_mut().push(String::new());
+    for _ in 0..12 {
+        assert_eq!(statuses(&ask(&served, &get("/api/x"), 1)), [503]);
+    }
+    served.world.limits_down.replace(vec![here]);
+    assert_eq!(statuses(&ask(&served, &get("/api/x"), 6)), [200, 200, 200, 200, 200, 429]);
+}
+
 #[test]
 fn without_the_binding_the_settings_decide_and_the_log_says_so() {
     let served = limited(json!(["a; fixed-window 1 60000"]), json!({ "limits": ["a"] }));
@@ -353,14 +421,29 @@ struct Site {
 impl Site {
     #[track_caller]
     fn start(limits: &Value, names: &[&str], script: impl Fn(usize, &mut Exchange) + Send + Sync + 'static) -> Site {
+        Site::start_with(limits, &[("/api/*", names)], script)
+    }
+
+    /// Routes and the names of their limits.
+    #[track_caller]
+    fn start_with(
+        limits: &Value,
+        routes: &[(&str, &[&str])],
+        script: impl Fn(usize, &mut Exchange) + Send + Sync + 'static,
+    ) -> Site {
         let asked = Arc::<AtomicUsize>::default();
         let counter = Arc::clone(&asked);
         let origin = Origin::start(move |exchange| script(counter.fetch_add(1, Ordering::SeqCst), exchange));
         let folder = tempfile::tempdir().unwrap();
         let public = folder.path().join("public");
         let mut settings = with_api(&origin);
-        let route = settings.routes.remove(0);
-        settings.routes.push(Route { limits: names.iter().map(|&name| name.to_owned()).collect(), ..route });
+        settings.routes = routes
+            .iter()
+            .map(|(path, names)| Route {
+                limits: names.iter().map(|&name| name.to_owned()).collect(),
+                ..Route::new(Pattern::parse(path).unwrap(), "api")
+            })
+            .collect();
         let timeout = Timeout { answer_ms: 5000, idle_ms: Some(5000), total_ms: Some(20_000) };
         settings.pools.iter_mut().for_each(|(_, pool)| pool.timeout = timeout);
         let limits: Vec<LimitPolicy> = serde_json::from_value(limits.clone()).unwrap();
@@ -384,12 +467,18 @@ impl Site {
 
     /// The answers to requests on so many connections at once.
     fn ask_at_once(&self, connections: usize, each: usize) -> Vec<Answer> {
+        self.ask_for(&["/api/x"], connections, each)
+    }
+
+    /// The same for these paths in turn.
+    fn ask_for(&self, paths: &[&str], connections: usize, each: usize) -> Vec<Answer> {
         let address = self.worker().address;
         thread::scope(|scope| {
-            let asking = |_| {
+            let asking = |number: usize| {
+                let path = paths[number % paths.len()].to_owned();
                 scope.spawn(move || {
                     let mut connection = Connection::open(address);
-                    (0..each).map(|_| connection.ask("GET", "/api/x", &[])).collect::<Vec<_>>()
+                    (0..each).map(|_| connection.ask("GET", &path, &[])).collect::<Vec<_>>()
                 })
             };
             let asking: Vec<_> = (0..connections).map(asking).collect();
@@ -528,6 +617,41 @@ fn requests_wait_for_their_turn_and_who_leaves_frees_his_place() {
 }
 
 #[test]
+fn who_needs_two_permits_waits_for_nobody_who_waits_for_him() {
+    let limits = json!([
+        "first; concurrency 1 20 8000; partition global; deadline_ms 2000",
+        "second; concurrency 1 20 8000; partition ip; deadline_ms 2000",
+    ]);
+    let routes: [(&str, &[&str]); 2] = [("/api/a", &["first", "second"]), ("/api/b", &["second", "first"])];
+    let site = Site::start_with(&limits, &routes, |_, exchange| {
+        thread::sleep(Duration::from_millis(20));
+        exchange.answer("200 OK\r\nCache-Control: no-store", "well");
+    });
+    let begun = Instant::now();
+    let answers = site.ask_for(&["/api/a", "/api/b"], 8, 3);
+    assert_eq!((admitted(&answers), answers.len()), (24, 24), "{}", site.worker().log());
+    assert!(begun.elapsed() < Duration::from_secs(6), "{:?}", begun.elapsed());
+}
+
+#[test]
+fn who_is_refused_by_one_limit_uses_up_no_other() {
+    let limits = json!([
+        "day; fixed-window 100 86400000; partition ip; deadline_ms 5000",
+        "few; fixed-window 10 5000; partition global; deadline_ms 5000",
+    ]);
+    // Whichever object is asked first, and whichever behind it.
+    let site = Site::start(&limits, &["day", "few"], well);
+    let first = admitted(&site.ask_at_once(50, 3));
+    assert!((10..=20).contains(&first), "{first}");
+    // The objects rest meanwhile, and forget what is not written down.
+    thread::sleep(Duration::from_secs(16));
+    let answers = site.ask_at_once(1, 1);
+    let left = parameters(answers[0].field("ratelimit").unwrap(), "day")["r"];
+    let rest = 100 - i64::try_from(first).unwrap() - 1;
+    assert!(answers[0].status == 200 && (rest - 5..=rest).contains(&left), "{left} of {rest}: {answers:?}");
+}
+
+#[test]
 fn a_permit_is_in_use_until_the_body_ends() {
     let limits = json!(["a; concurrency 1 0 0; partition global; deadline_ms 2000"]);
     let site = Site::start(&limits, &["a"], |number, exchange| {
@@ -548,6 +672,39 @@ fn a_permit_is_in_use_until_the_body_ends() {
     while site.worker().get("/api/x").status != 200 {
         assert!(begun.elapsed() < Duration::from_secs(3), "{}", site.worker().log());
     }
+}
+
+#[test]
+fn a_websocket_is_under_way_until_it_ends_and_no_longer() {
+    let limits = json!([
+        "few; concurrency 2 0 0; partition global; deadline_ms 2000",
+        "fewer; concurrency 2 0 0; partition ip; deadline_ms 2000",
+    ]);
+    let site = Site::start(&limits, &["few", "fewer"], |_, exchange| match exchange.request.field("upgrade") {
+        Some(_) => echo(exchange),
+        None => exchange.answer("200 OK\r\nCache-Control: no-store", "well"),
+    });
+    let address = site.worker().address;
+    let begun = Instant::now();
+    let mut sockets = [connect(address), connect(address)];
+    // For longer than a permit is in use of which nobody speaks.
+    while begun.elapsed() < Duration::from_secs(12) {
+        assert_eq!(status(address), 429, "two are under way after {:?}", begun.elapsed());
+        for socket in &mut sockets {
+            socket.send(Message::text("hello")).expect("the worker listens");
+            assert_eq!(socket.read().expect("an echo"), Message::text("hello"));
+        }
+        thread::sleep(Duration::from_millis(500));
+    }
+    let [mut first, second] = sockets;
+    first.close(None).expect("an open socket");
+    while first.read().is_ok() {}
+    until("the first one's permit", || (status(address) == 200).then_some(()));
+    drop(second);
+    let _third = connect(address);
+    until("the second one's permit", || (status(address) == 200).then_some(()));
+    // Sooner than the pool's `total` would be over.
+    assert!(begun.elapsed() < Duration::from_secs(18), "{:?}", begun.elapsed());
 }
 
 #[test]

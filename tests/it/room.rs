@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use rimward_edge::config::{CachePolicy, Concurrency, Route, Settings, Timeout};
+use rimward_edge::route::pattern::Pattern;
 use tungstenite::protocol::Role;
 use tungstenite::protocol::frame::CloseFrame;
 use tungstenite::protocol::frame::coding::CloseCode;
@@ -26,7 +27,7 @@ fn with_one_at_a_time(origin: &Origin) -> Settings {
 }
 
 /// Sends every message back, until a text asks it to go.
-fn echo(exchange: &mut Exchange) {
+pub(crate) fn echo(exchange: &mut Exchange) {
     let key = exchange.request.field("sec-websocket-key").unwrap_or_default().to_owned();
     let accept = tungstenite::handshake::derive_accept_key(key.as_bytes());
     exchange.write(format!(
@@ -44,7 +45,7 @@ fn echo(exchange: &mut Exchange) {
     }
 }
 
-fn connect(address: SocketAddr) -> WebSocket<TcpStream> {
+pub(crate) fn connect(address: SocketAddr) -> WebSocket<TcpStream> {
     let stream = TcpStream::connect(address).expect("somebody listens");
     stream.set_read_timeout(Some(PATIENCE)).expect("a limit");
     let request = tungstenite::http::Request::builder()
@@ -62,7 +63,7 @@ fn connect(address: SocketAddr) -> WebSocket<TcpStream> {
     socket
 }
 
-fn status(address: SocketAddr) -> u16 {
+pub(crate) fn status(address: SocketAddr) -> u16 {
     Connection::open(address).ask("GET", "/api/x", &[]).status
 }
 
@@ -96,6 +97,45 @@ fn a_websocket_has_its_room_until_either_side_ends_it() {
             _ => drop(socket),
         }
         until(ends, || (status(address) == 200).then_some(()));
+    }
+}
+
+#[test]
+fn a_client_that_leaves_in_the_middle_of_a_body_gives_its_room_back() {
+    let origin = Origin::start(|exchange| match exchange.request.path().to_owned().as_str() {
+        "/api/x" => exchange.answer("200 OK\r\nCache-Control: no-store", "ok"),
+        path => {
+            let kind = if path == "/api/events" { "text/event-stream" } else { "text/plain" };
+            exchange.write(format!("HTTP/1.1 200 OK\r\nContent-Type: {kind}\r\nTransfer-Encoding: chunked\r\n\r\n"));
+            for _ in 0..3 {
+                exchange.chunk("data: 1\n\n");
+                std::thread::sleep(Duration::from_millis(50));
+            }
+            // A stream of events is silent from then on.
+            let began = Instant::now();
+            while path != "/api/events" && began.elapsed() < Duration::from_secs(8) {
+                exchange.chunk(vec![b'a'; 1000]);
+                std::thread::sleep(Duration::from_millis(20));
+            }
+            exchange.read();
+        }
+    });
+    let mut settings = with_one_at_a_time(&origin);
+    let cached = Route::new(Pattern::parse("/api/cached/*").expect("a pattern"), "api");
+    settings.routes.insert(0, Route { cache: Some("api".into()), ..cached });
+    let policy: CachePolicy = serde_json::from_str("{}").unwrap();
+    let settings = Settings { caches: [("api".to_owned(), policy)].into_iter().collect(), ..settings };
+    let Site { worker, _folder } = start(settings);
+    let address = worker.address;
+    for path in ["/api/slow", "/api/cached/slow", "/api/events"] {
+        let mut leaves = Connection::open(address);
+        leaves.send("GET", path, &[]);
+        leaves.head();
+        // With bytes that nobody read a connection ends with a reset.
+        std::thread::sleep(Duration::from_millis(100));
+        assert_eq!(status(address), 503, "{path} is under way");
+        drop(leaves);
+        until(path, || (status(address) == 200).then_some(()));
     }
 }
 

@@ -311,12 +311,17 @@ fn files_of_earlier_releases_stay_reachable() {
             &["br"],
             json!({ "aliases": ["assets/app-Old9.js"] }),
         )
+        .asset("models/chair.glb", "models/chair.oldoldoldo.glb", "model/gltf-binary", "a chair", &[], json!({}))
         .document("gone.html", "text/html", "gone", &[], json!({}));
     shop.publish(&settings(json!({})), &[&folder("r1", "/"), &old]);
     let seen = shop.ask(&get("/assets/app.oldoldoldo.js").with("accept-encoding", "br"));
     assert_eq!((seen.status, seen.field("content-encoding").as_str()), (200, "br"));
     assert_eq!(seen.field("cache-control"), "public, max-age=31536000, immutable");
     assert_eq!(shop.get("/assets/app-Old9.js").text(), "the old app");
+    // The release that is current has neither that folder nor that kind of file.
+    for request in [get("/models/chair.oldoldoldo.glb"), navigate("/models/chair.oldoldoldo.glb")] {
+        assert_eq!(shop.ask(&request).text(), "a chair");
+    }
     assert_eq!(shop.get("/gone").status, 404);
     let manifests = shop.world.reads.borrow().iter().filter(|path| **path == manifest_path("r0")).count();
     assert_eq!(manifests, 1, "an earlier manifest is read once");
@@ -628,6 +633,34 @@ fn header_rules_change_what_is_said() {
     assert_eq!(site.ask(&navigate("/user/a%0d%0ax")).field("x-name"), "a%0D%0Ax");
     site.origin_says(200, &[], Some("x"));
     assert_eq!(site.get("/api/x").field("strict-transport-security"), "max-age=63072000");
+}
+
+#[test]
+fn a_rule_for_a_file_is_for_every_name_that_it_has() {
+    let isolated = json!([["cross-origin-embedder-policy", "require-corp"], ["cache-control", "max-age=60"]]);
+    let rules = json!({ "headers": [{ "path": "/a%20b/%77orker.js", "set": [["x-of", "the settings"]] }] });
+    let script = "text/javascript; charset=utf-8";
+    let folder = folder("r1", "/")
+        .asset("a b/worker.js", "a b/worker.cccccccccc.js", script, "work()", &[], json!({}))
+        .document("a b/worker.js", script, "work()", &[], json!({ "asset": "a b/worker.js" }))
+        .rules(
+            "headers",
+            json!([
+                { "path": "/a b/worker.js".replace(' ', "%20"), "set": isolated },
+                { "path": "/assets/app-Bx12.js", "set": [["x-of", "the bundler"]] },
+            ]),
+        );
+    let site = site(&settings(rules), &folder);
+    for (path, cache_control) in
+        [("/a%20b/worker.js", "max-age=60"), ("/a%20b/worker.cccccccccc.js", "public, max-age=31536000, immutable")]
+    {
+        let seen = site.get(path);
+        assert_eq!(seen.field("cross-origin-embedder-policy"), "require-corp", "{path}");
+        assert_eq!(seen.field("x-of"), "the settings", "{path}");
+        assert_eq!(seen.field("cache-control"), cache_control, "{path}");
+    }
+    assert_eq!(site.get(&format!("/{APP}")).field("x-of"), "the bundler");
+    assert_eq!(site.get("/assets/dep.aaaaaaaaaa.js").field("x-of"), "");
 }
 
 #[test]

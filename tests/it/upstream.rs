@@ -22,6 +22,7 @@ enum Mood {
     /// Of so many bytes only a few come.
     BreaksOff(u64),
     Leads(&'static str),
+    LeadsOn(u16, &'static str),
 }
 
 type Moods = Rc<RefCell<BTreeMap<usize, Mood>>>;
@@ -90,8 +91,9 @@ fn answer(place: usize, mood: Mood) -> Result<Inbound<Bytes>, FetchError> {
         Mood::BreaksOff(length) => {
             headers.insert("content-length", HeaderValue::from(length));
         }
-        Mood::Leads(to) => {
-            status = StatusCode::FOUND;
+        Mood::Leads(to) => return answer(place, Mood::LeadsOn(302, to)),
+        Mood::LeadsOn(said, to) => {
+            status = StatusCode::from_u16(said).unwrap();
             headers.insert("location", HeaderValue::from_static(to));
             body.clear();
         }
@@ -352,6 +354,16 @@ fn redirects_are_the_clients_unless_the_pool_follows_them() {
     follows.ask(&get("/api/x"));
     let (status, _, asked) = follows.ask(&get("/api/x"));
     assert_eq!((status, asked), (302, vec![0, 0, 0]), "round and round, but not for ever");
+    for (mood, method, expected) in [
+        (Mood::LeadsOn(303, "https://b.example/x"), "GET", 200),
+        (Mood::LeadsOn(303, "https://b.example/x"), "QUERY", 303),
+        (Mood::LeadsOn(307, "https://b.example/x"), "QUERY", 200),
+        (Mood::LeadsOn(307, "https://b.example/v1/../x"), "GET", 307),
+    ] {
+        let follows = pool(&json!({ "follow_redirects": 2 }));
+        follows.mood(0, mood);
+        assert_eq!(follows.ask(&Sent::new(method, "/api/x")).0, expected, "{method} {mood:?}");
+    }
 }
 
 #[test]
@@ -494,7 +506,60 @@ fn people_get_the_sites_own_page_and_programs_a_problem() {
     let seen = pool.served.ask_unchecked(&navigate("/api/x"));
     assert_eq!((seen.status, seen.field("retry-after").as_str()), (502, "1"));
     assert!(seen.text().contains("sorry") && seen.field("cache-status").contains("origin-unreachable"), "{seen:?}");
+    assert!(!seen.field("cache-status").contains("not-found"), "{seen:?}");
     let problem = pool.served.ask_unchecked(&get("/api/x"));
     assert_eq!(problem.field("content-type"), "application/problem+json");
     assert_eq!(problem.field("retry-after"), "1");
+}
+
+#[test]
+fn the_sites_own_page_stands_for_failures_that_are_kept_too() {
+    let more = json!({
+        "document": { "error": "500.html", "cache_control": "no-cache" },
+        "caches": { "api": {} },
+    });
+    let route = json!({ "path": "/api/*", "pool": "api", "cache": "api" });
+    let folder = Folder::new("r1", "/").document("500.html", "text/html", "sorry", &[], json!({}));
+    let pool = on(&folder, &json!({}), &route, &more);
+    pool.all(Mood::Says(503));
+    for expected in ["rimward; fwd=uri-miss; fwd-status=503", "rimward; hit"] {
+        let seen = pool.served.ask_unchecked(&navigate("/api/x"));
+        assert_eq!((seen.status, seen.text().as_str()), (503, "sorry"));
+        assert!(seen.field("cache-status").starts_with(expected), "{seen:?}");
+        assert_eq!(seen.field("cache-control"), "no-store");
+    }
+    assert!(pool.served.ask_unchecked(&get("/api/x")).text().starts_with("by "));
+}
+
+#[test]
+fn a_get_whose_body_is_empty_is_as_one_without_and_any_other_body_is_refused() {
+    for cache in [None, Some("api")] {
+        let route = json!({ "path": "/api/*", "pool": "api", "cache": cache });
+        let pool = with_route(&json!({}), &route, &json!({ "caches": { "api": {} } }));
+        for method in ["GET", "HEAD"] {
+            let url = format!("/api/{method}");
+            let empty = Sent::new(method, &url).with("content-length", "0").with_body("");
+            assert_eq!(pool.ask(&empty).0, 200);
+            let sent = pool.last();
+            assert!(sent.body.is_none() && !sent.headers.contains_key("content-length"), "{:?}", sent.headers);
+            let seen = pool.served.ask_unchecked(&Sent::new(method, &format!("/api/other/{method}")).with_body("x"));
+            assert_eq!(seen.status, 400, "{method} {cache:?}");
+            assert!(seen.field("cache-status").contains("body-unwanted"), "{seen:?}");
+            assert_eq!(pool.asked(), [] as [usize; 0], "nobody is asked in vain");
+        }
+    }
+}
+
+#[test]
+fn an_upload_that_cannot_be_repeated_is_no_probe() {
+    let pool = pool(&json!({}));
+    pool.served.world.streams.set(true);
+    pool.mood(1, Mood::Refuses);
+    for _ in 0..20 {
+        pool.ask(&get("/api/x"));
+    }
+    pool.served.world.pass(Duration::from_millis(1500));
+    for _ in 0..9 {
+        assert_eq!(pool.ask(&Sent::new("PUT", "/api/x").with_body("a stream")).0, 200);
+    }
 }

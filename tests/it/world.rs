@@ -55,6 +55,8 @@ pub(crate) struct World {
     /// In place of the answers in order.
     pub(crate) origins: RefCell<Option<Origins>>,
     pub(crate) asked_of_origins: RefCell<Vec<Outbound<Bytes>>>,
+    /// Bodies have no length: they are streams.
+    pub(crate) streams: Cell<bool>,
     /// Bodies that nobody read.
     pub(crate) discarded: Cell<usize>,
     /// Every file that was read, in order.
@@ -387,7 +389,7 @@ impl Platform for World {
     }
 
     fn length(&self, body: &Bytes) -> Option<u64> {
-        Some(body.len() as u64)
+        (!self.streams.get()).then_some(body.len() as u64)
     }
 
     async fn gather(&self, body: Bytes, _: u64) -> Result<Bytes, FetchError> {

@@ -218,12 +218,18 @@ fn may_be_kept(
     if policy.set_cookie == SetCookie::Pass && sets_cookie(headers, directives) {
         return Err(Pass::SetCookie);
     }
-    let for_everybody = directives.public || directives.must_revalidate || directives.s_maxage.is_some();
-    if asked.headers.contains_key(AUTHORIZATION) && !for_everybody {
+    if is_for_one(asked, directives) {
         return Err(Pass::Authorization);
     }
     let size: usize = headers.iter().map(|(name, value)| name.as_str().len() + value.len() + 4).sum();
     if size > HEAD_LIMIT_BYTES { Err(Pass::HeadTooLarge) } else { Ok(()) }
+}
+
+/// Whether an answer may be for whoever asked alone: the request had `Authorization`, and nothing says otherwise
+/// (RFC 9111 §3.5).
+pub(super) fn is_for_one(asked: &Asked<'_>, directives: &ResponseDirectives) -> bool {
+    let for_everybody = directives.public || directives.must_revalidate || directives.s_maxage.is_some();
+    asked.headers.contains_key(AUTHORIZATION) && !for_everybody
 }
 
 /// Whether the origin itself says that a field is not for everybody, while the rest is.

@@ -73,7 +73,8 @@ fn has_personal_cookie(headers: &HeaderMap, ignored: &[String]) -> bool {
     headers.get_all(COOKIE).iter().any(|line| {
         // A line that is no text is no cookie that anybody has named.
         let Ok(line) = line.to_str() else { return true };
-        line.split(';').map(str::trim).filter(|pair| !pair.is_empty()).any(|pair| {
+        // Cookies of several lines come joined by a comma, though none may stand in them (RFC 9113 §8.2.3).
+        line.split(';').flat_map(|pair| pair.split(", ")).map(str::trim).filter(|pair| !pair.is_empty()).any(|pair| {
             let name = pair.split_once('=').map_or(pair, |(name, _)| name).trim();
             !ignored.iter().any(|pattern| fits(pattern, name))
         })
@@ -108,6 +109,8 @@ mod tests {
         check(&[("cookie", "_ga=1; _ga_X=2")], &["_ga*"], false);
         check(&[("cookie", "_ga=1; session=2")], &["_ga*"], true);
         check(&[("cookie", "_ga=1"), ("cookie", "session=2")], &["_ga*"], true);
+        check(&[("cookie", "_ga=1, session=2")], &["_ga*"], true);
+        check(&[("cookie", "_ga=1,2; _ga_X=3, _ga=1")], &["_ga*"], false);
         check(&[("cookie", "consent=1")], &["consent"], false);
         check(&[("cookie", "consents=1")], &["consent"], true);
         check(&[("cookie", "nameless")], &["consent"], true);

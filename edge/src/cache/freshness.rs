@@ -43,8 +43,11 @@ pub(super) fn lifetime(
     if ours == Ours::Personal {
         return None;
     }
-    if by_default && policy.default_freshness_s > 0 && !is_error_of_server(status) {
-        return Some((policy.default_freshness_s, Basis::Default));
+    match policy.default_freshness_s {
+        // Written out: nobody guesses either.
+        Some(0) => return None,
+        Some(seconds) if by_default && !is_error_of_server(status) => return Some((seconds, Basis::Default)),
+        Some(_) | None => {}
     }
     if by_default || told.directives.public {
         return heuristic(headers, date).map(|seconds| (seconds, Basis::Heuristic));
@@ -190,9 +193,20 @@ mod tests {
     }
 
     #[test]
+    fn a_default_of_nothing_forbids_to_guess() {
+        let mut nothing = policy();
+        nothing.default_freshness_s = Some(0);
+        for status in [200, 404, 405, 501] {
+            check_with(&nothing, Ours::Hold, status, &[("last-modified", "@-1000")], None);
+        }
+        check_with(&nothing, Ours::Hold, 302, &[("last-modified", "@-1000"), ("cache-control", "public")], None);
+        check_with(&nothing, Ours::Hold, 200, &[("cache-control", "max-age=5")], Some((5, Basis::Origin)));
+    }
+
+    #[test]
     fn a_policy_fills_in_or_overrides_but_not_for_what_is_somebodys_own() {
         let mut fills_in = policy();
-        fills_in.default_freshness_s = 30;
+        fills_in.default_freshness_s = Some(30);
         check_with(&fills_in, Ours::Hold, 200, &[], Some((30, Basis::Default)));
         check_with(&fills_in, Ours::Hold, 404, &[("last-modified", "@-1000")], Some((30, Basis::Default)));
         check_with(&fills_in, Ours::Hold, 200, &[("cache-control", "max-age=5")], Some((5, Basis::Origin)));

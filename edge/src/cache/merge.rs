@@ -80,6 +80,9 @@ pub(super) fn renewed(
     if told.directives.private == super::directives::Qualified::Whole {
         return Err(Unmerged::Pass(Pass::Private));
     }
+    if admit::is_for_one(asked, &told.directives) {
+        return Err(Unmerged::Pass(Pass::Authorization));
+    }
     // What chose the response is part of its key: with another `Vary` it would have to be looked up elsewhere.
     if arrival.headers.contains_key(VARY) && Spec::of(arrival.headers) != Spec::of(&stored.headers) {
         return Err(Unmerged::OtherState);

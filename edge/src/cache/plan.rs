@@ -5,11 +5,13 @@ use std::ops::Range;
 use http::header::{AGE, CONTENT_LENGTH, CONTENT_RANGE, ETAG, LAST_MODIFIED};
 use http::{HeaderMap, HeaderValue, Method};
 
+use super::admit;
 use super::asked::Asked;
 use super::directives::RequestDirectives;
 use super::fetch::{Ask, Fetch, Why};
 use super::select::{self, Form, Unfit};
 use super::stored::{Basis, Reuse, Stored};
+use super::targeted;
 use crate::config::CachePolicy;
 use crate::time::Timestamp;
 
@@ -114,7 +116,18 @@ pub fn plan(asked: &Asked<'_>, policy: &CachePolicy, found: Found<'_>, now: Time
         Found::Stored(stored, _) if stored.basis != Basis::Origin && asked.is_personal(policy) => {
             Plan::Fetch(Fetch::as_asked(Why::Request))
         }
-        Found::Stored(stored, standing) => Candidate::new(stored, standing, now).plan(asked, policy, &wants),
+        Found::Stored(stored, standing) => {
+            let plan = Candidate::new(stored, standing, now).plan(asked, policy, &wants);
+            let is_for_one = || admit::is_for_one(asked, &targeted::told(&stored.headers).directives);
+            match plan {
+                // What the origin says to this one is not for everybody: nothing that is stored gets newer by it.
+                Plan::Fetch(fetch) if fetch.may_be_shared() && is_for_one() => {
+                    Plan::Fetch(Fetch { ask: Fetch::missed(fetch.why, asked).ask, ..fetch })
+                }
+                Plan::ServeAndRefresh(serve, _) if is_for_one() => Plan::Serve(serve),
+                plan => plan,
+            }
+        }
     };
     match plan {
         Plan::Fetch(_) if wants.only_if_cached => Plan::Refuse,

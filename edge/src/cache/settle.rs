@@ -65,7 +65,8 @@ pub fn settle(
         (StatusCode::OK, Some(stored)) if *asked.method == Method::HEAD => {
             match merge::head(stored, asked, policy, arrival) {
                 Ok(renewed) => Settled::Renewed(Box::new(renewed)),
-                Err(_) => Settled::Pass(Pass::Method, Kept::Goes),
+                Err(Unmerged::OtherState) => Settled::Pass(Pass::Method, Kept::Goes),
+                Err(Unmerged::Pass(pass)) => Settled::Pass(pass, kept(arrival.status, pass)),
             }
         }
         // RFC 9110 §15.3.7: a part that nobody asked for would pass for the whole. Where the client asked for one, an origin

@@ -73,7 +73,7 @@ mod tests {
         check(&[("cache-control", "max-age=4")], &[fresh], &policy(), false);
         check(&[("cookie", "session=1")], &[fresh], &policy(), true);
         check(&[("cookie", "session=1")], &[("last-modified", "@-1000")], &policy(), false);
-        let filled_in = CachePolicy { default_freshness_s: 60, ..policy() };
+        let filled_in = CachePolicy { default_freshness_s: Some(60), ..policy() };
         check(&[], &[], &filled_in, true);
         check(&[("authorization", "x")], &[], &filled_in, false);
     }

@@ -8,9 +8,10 @@ use super::sorted::sorted;
 /// `[cache.NAME]`, every default filled in.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct CachePolicy {
-    /// Freshness lifetime of an answer that says nothing of its own (RFC 9111 §4.2.1), in seconds.
-    #[serde(default)]
-    pub default_freshness_s: u64,
+    /// Freshness lifetime of an answer that says nothing of its own (RFC 9111 §4.2.1), in seconds: 0 forbids to guess one.
+    /// Absent where the settings do not say: then it is guessed (§4.2.2).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub default_freshness_s: Option<u64>,
     /// Freshness lifetime in place of what the origin says, in seconds. Never for what is private.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub override_freshness_s: Option<u64>,

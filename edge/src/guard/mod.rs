@@ -102,7 +102,16 @@ mod tests {
         ] {
             check(&format!("https://h{path}"), &[], Err(Refusal::Private));
         }
-        for path in ["/rimward/x", "/_rimwards/x", "/x_rimward/", "/a?_rimward/x", "/.rimward/health"] {
+        for path in [
+            "/rimward/x",
+            "/_rimwards/x",
+            "/x_rimward/",
+            "/a?_rimward/x",
+            "/.rimward/health",
+            "/100%25",
+            "/50%25%20off",
+            "/%2525_x",
+        ] {
             check(&format!("https://h{path}"), &[], Ok(()));
         }
     }

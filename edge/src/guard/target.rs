@@ -15,8 +15,8 @@ use crate::path::canonical;
 pub struct Target<'url> {
     /// `http` or `https`.
     pub scheme: &'url str,
-    /// The host with its port, as sent.
-    pub authority: &'url str,
+    /// The host in lower case with its port, where that is not the scheme's own: one spelling for all (RFC 9110 §4.2.3).
+    pub authority: Cow<'url, str>,
     /// The host without port and trailing dot.
     pub host: &'url str,
     /// The path as sent: what an origin gets.
@@ -44,6 +44,7 @@ impl<'url> Target<'url> {
         }
         let raw_path = if raw_path.is_empty() { "/" } else { raw_path };
         let spelled = canonical(raw_path).map_err(Refusal::BadPath)?;
+        let authority = normalised(scheme, authority);
         Ok(Target { scheme, authority, host, raw_path, path: spelled.path, decoded: spelled.decoded, query })
     }
 
@@ -61,7 +62,12 @@ impl<'url> Target<'url> {
             if !path.contains('%') {
                 return false;
             }
-            path = Cow::Owned(percent_decode_str(&path).decode_utf8_lossy().replace('\\', "/"));
+            let decoded = percent_decode_str(&path).decode_utf8_lossy().replace('\\', "/");
+            // What is left are percent signs that say nothing more: `100%25`.
+            if decoded == path {
+                return false;
+            }
+            path = Cow::Owned(decoded);
         }
         true
     }
@@ -86,6 +92,18 @@ fn host(authority: &str) -> Option<&str> {
     };
     let fits = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b'_' | b'[' | b']' | b':');
     (!host.is_empty() && host.bytes().all(fits)).then_some(host)
+}
+
+/// An authority in its one spelling.
+fn normalised<'url>(scheme: &str, authority: &'url str) -> Cow<'url, str> {
+    let own_port = if scheme == "https" { ":443" } else { ":80" };
+    let authority = authority.strip_suffix(own_port).unwrap_or(authority);
+    let authority = authority.strip_suffix(':').unwrap_or(authority);
+    if authority.bytes().any(|byte| byte.is_ascii_uppercase()) {
+        Cow::Owned(authority.to_ascii_lowercase())
+    } else {
+        Cow::Borrowed(authority)
+    }
 }
 
 /// Checks what stands behind a host: nothing, or a colon and a port.
@@ -118,7 +136,21 @@ mod tests {
             assert_eq!(Target::parse(url), Err(Refusal::BadUrl), "{url}");
         }
         let target = Target::parse("http://[::1]:8787/a?b=/c#d").unwrap();
-        assert_eq!((target.host, target.authority, target.query), ("[::1]", "[::1]:8787", Some("b=/c")));
+        assert_eq!((target.host, &*target.authority, target.query), ("[::1]", "[::1]:8787", Some("b=/c")));
+    }
+
+    #[test]
+    fn an_authority_has_one_spelling() {
+        for (url, expected) in [
+            ("https://Shop.Example:443/", "shop.example"),
+            ("http://shop.example:80/", "shop.example"),
+            ("http://shop.example:/", "shop.example"),
+            ("http://shop.example:443/", "shop.example:443"),
+            ("http://[::1]:80/", "[::1]"),
+            ("http://[::80]/", "[::80]"),
+        ] {
+            assert_eq!(Target::parse(url).unwrap().authority, expected, "{url}");
+        }
     }
 
     #[test]

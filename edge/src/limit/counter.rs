@@ -318,15 +318,27 @@ impl Counter {
 
     /// The same with a block of permits more: what is written down, so that it need not be at every request.
     #[must_use]
-    pub fn ahead(mut self, quota: Quota, now_ms: u64) -> Counter {
+    pub fn ahead(self, quota: Quota, now_ms: u64) -> Counter {
+        self.ahead_by(quota.block(), quota, now_ms)
+    }
+
+    /// What is written down in place of `stored`, where that is more than a block ahead because permits were given back. By half a
+    /// block, so that not each one that is taken and given back again is written down.
+    #[must_use]
+    pub fn lowered(self, stored: &Counter, quota: Quota, now_ms: u64) -> Option<Counter> {
+        let is_far_ahead = !stored.is_within(&self.ahead(quota, now_ms));
+        is_far_ahead.then(|| self.ahead_by(quota.block().div_ceil(2), quota, now_ms))
+    }
+
+    fn ahead_by(mut self, permits: u64, quota: Quota, now_ms: u64) -> Counter {
         match quota.kind {
             Kind::Gcra => {
                 // Also past what there is now: who takes each permit as it comes back would else have each of them written down.
                 // By less, since nobody is there to take a whole block before a pause.
                 let most = now_ms * quota.permits + quota.full() + quota.least_block() * quota.window;
-                self.at = (self.at + quota.block() * quota.window).min(most);
+                self.at = (self.at + permits * quota.window).min(most);
             }
-            Kind::Sliding | Kind::Fixed => self.count = (self.count + quota.block()).min(quota.permits).max(self.count),
+            Kind::Sliding | Kind::Fixed => self.count = (self.count + permits).min(quota.permits).max(self.count),
         }
         self
     }

@@ -3,6 +3,7 @@
 
 use std::time::Duration;
 
+use super::turns::EXPIRE_MS;
 use crate::config::{Algorithm, Permits, Window};
 
 /// The most permits that are given in any closed interval of that length; `None` where the algorithm bounds what is under
@@ -65,6 +66,16 @@ pub fn say(algorithm: Algorithm) -> String {
             format!("concurrency: at most {} under way at once; {waiting}", permits.number())
         }
     }
+}
+
+/// What else holds after a restart of the object that counts, as a sentence; `None` where the law says everything.
+pub fn say_after_restart(algorithm: Algorithm) -> Option<String> {
+    matches!(algorithm, Algorithm::Concurrency { .. }).then(|| {
+        let within = EXPIRE_MS / 1000;
+        format!(
+            "after a restart of its object it may refuse too early, for up to {within} s, until it knows who is there"
+        )
+    })
 }
 
 /// Seconds, with three digits behind the point where they are no whole number.

@@ -35,6 +35,10 @@ pub struct Charge {
     pub precision: Precision,
     /// What happens while the object does not answer.
     pub when_unreachable: WhenUnreachable,
+    /// How long objects have to answer, in milliseconds.
+    pub deadline_ms: u64,
+    /// For how long after that something else may refuse the request, in milliseconds; zero: nothing does.
+    pub later_ms: u64,
     /// It refuses nobody.
     pub shadow: bool,
 }
@@ -221,12 +225,13 @@ impl Limiter {
         for (shard, _) in &objects {
             self.try_again(*shard, now_ms);
         }
+        let last = objects.len() - 1;
         let (objects, places): (Vec<(u8, String)>, Vec<Vec<usize>>) = objects
             .into_iter()
-            .map(|(shard, places)| {
-                let charges: Vec<shard::Charge> =
-                    places.iter().map(|place| self.ask(&charges[*place], now_ms)).collect();
-                ((shard, shard::write_charges(&charges)), places)
+            .enumerate()
+            .map(|(number, (shard, places))| {
+                let asked = places.iter().map(|place| self.ask(&charges[*place], number == last, now_ms));
+                ((shard, shard::write_charges(&asked.collect::<Vec<_>>())), places)
             })
             .unzip();
         Plan::Ask(Question { objects, places, known })
@@ -343,11 +348,13 @@ impl Limiter {
         Some(Standing { by: By::Lease, admitted: true, left: Some(lease.at_hand(now_ms)), wait_ms })
     }
 
-    /// The charge as the object is asked.
-    fn ask(&mut self, charge: &Charge, now_ms: u64) -> shard::Charge {
+    /// The charge as the object is asked; `is_last`: no other one is asked behind it.
+    fn ask(&mut self, charge: &Charge, is_last: bool, now_ms: u64) -> shard::Charge {
         let want = (charge.precision == Precision::Leased).then(|| self.want(charge, now_ms));
-        let Charge { key, quota, cost, shadow, .. } = *charge;
-        shard::Charge { key, quota, cost, want, isolate: self.isolate, shadow }
+        let Charge { key, quota, cost, shadow, deadline_ms, later_ms, .. } = *charge;
+        // What is given back at the last moment has no longer a way than a question.
+        let unsure_ms = if is_last && later_ms == 0 { 0 } else { 2 * deadline_ms + later_ms };
+        shard::Charge { key, quota, cost, want, isolate: self.isolate, shadow, unsure_ms }
     }
 
     /// As many permits as will be needed until the next question. One question at a time wants more than its cost.
@@ -416,7 +423,13 @@ impl Limiter {
     }
 
     /// Takes back what was charged here: something refused the request. `asked_at_ms`: it was charged before that question.
-    fn take_back(&mut self, charges: &[Charge], known: &mut [Option<Standing>], asked_at_ms: Option<u64>, now_ms: u64) {
+    pub fn take_back(
+        &mut self,
+        charges: &[Charge],
+        known: &mut [Option<Standing>],
+        asked_at_ms: Option<u64>,
+        now_ms: u64,
+    ) {
         for (charge, standing) in charges.iter().zip(known) {
             let Some(standing) = standing.as_mut().filter(|standing| standing.admitted) else { continue };
             let name = charge.key.to_string();

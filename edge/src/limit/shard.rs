@@ -35,6 +35,9 @@ const LATELY: u64 = 2;
 /// often hears sooner what others left.
 const ENOUGH: u64 = 64;
 
+/// For how long who is refused stays away at most, while something may be given back.
+const UNSURE_MS: u64 = 1000;
+
 /// Clocks of the machines on which an object runs, one after another, differ by no more than this.
 const STEP_MS: u64 = 200;
 
@@ -57,6 +60,8 @@ struct Slot {
     counter: Counter,
     /// As it is written down; `None`: it is not.
     stored: Option<Counter>,
+    /// Until when permits that were taken may be given back.
+    unsure_until: u64,
     lessees: Vec<Lessee>,
 }
 
@@ -103,6 +108,8 @@ pub struct Charge {
     pub isolate: u64,
     /// It counts, and refuses nobody.
     pub shadow: bool,
+    /// For how long something else may yet refuse the request, so that this is given back, in milliseconds.
+    pub unsure_ms: u64,
 }
 
 /// What became of one charge.
@@ -166,9 +173,11 @@ impl Shard {
 
     fn give_back<'c>(&mut self, taken: impl Iterator<Item = (&'c Charge, &'c Settled)>, taken_ms: u64, now_ms: u64) {
         for (charge, settled) in taken.filter(|(_, settled)| settled.admitted) {
-            if let Some(slot) = self.counters.get_mut(&charge.key) {
-                slot.counter.give_back(slot.quota, charge.cost + settled.lent, taken_ms, now_ms);
-            }
+            let Some(slot) = self.counters.get_mut(&charge.key) else { continue };
+            slot.counter.give_back(slot.quota, charge.cost + settled.lent, taken_ms, now_ms);
+            // Else a restart would bring back for the rest of a window what was there for a moment.
+            let lowered = slot.stored.and_then(|stored| slot.counter.lowered(&stored, slot.quota, now_ms));
+            self.rows.extend(lowered.map(|lowered| slot.store(charge.key, lowered)));
         }
     }
 
@@ -182,6 +191,7 @@ impl Shard {
             Some(want) => slot.lend(charge, want, now_ms),
         };
         if settled.admitted {
+            slot.unsure_until = slot.unsure_until.max(now_ms.saturating_add(charge.unsure_ms));
             if is_short(quota) {
                 if now_ms >= self.alive_until {
                     self.alive_until = now_ms + ALIVE_MS;
@@ -189,10 +199,8 @@ impl Shard {
                     self.rows.push(Row { key: ALIVE.to_owned(), text, until: self.alive_until + SHORT_MS });
                 }
             } else if slot.stored.is_none_or(|stored| !slot.counter.is_within(&stored)) {
-                let stored = slot.counter.ahead(quota, now_ms);
-                slot.stored = Some(stored);
-                let text = format!("{quota} {stored}");
-                self.rows.push(Row { key: key.to_string(), text, until: stored.lapses_at(quota) });
+                let ahead = slot.counter.ahead(quota, now_ms);
+                self.rows.push(slot.store(key, ahead));
             }
         }
         settled
@@ -256,14 +264,21 @@ impl Slot {
         let may_be_forgotten = is_short(quota) && now_ms < unknown_until.saturating_add(quota.remembers_ms());
         let counter =
             if may_be_forgotten { Counter::spent(quota, unknown_until) } else { Counter::unused(quota, now_ms) };
-        Slot { quota, counter, stored: None, lessees: Vec::new() }
+        Slot { quota, counter, stored: None, unsure_until: 0, lessees: Vec::new() }
     }
 
     fn read(text: &str) -> Option<Slot> {
         let mut words = text.splitn(5, ' ');
         let quota = Quota::read(&mut words).ok()?;
         let counter = words.next()?.parse().ok()?;
-        Some(Slot { quota, counter, stored: Some(counter), lessees: Vec::new() })
+        Some(Slot { quota, counter, stored: Some(counter), unsure_until: 0, lessees: Vec::new() })
+    }
+
+    /// The row that says so.
+    fn store(&mut self, key: Key, stored: Counter) -> Row {
+        self.stored = Some(stored);
+        let text = format!("{} {stored}", self.quota);
+        Row { key: key.to_string(), text, until: stored.lapses_at(self.quota) }
     }
 
     fn take(&mut self, cost: u64, now_ms: u64) -> Settled {
@@ -272,6 +287,10 @@ impl Slot {
         let left = self.counter.left(quota, now_ms);
         let (admitted, wait_ms) = match decision {
             Decision::Admit => (true, self.counter.reset_ms(quota, now_ms)),
+            // Nobody is to stay away because of what is given back a moment later.
+            Decision::Throttle { retry_ms } if now_ms < self.unsure_until => {
+                (false, retry_ms.min(self.unsure_until - now_ms).min(UNSURE_MS))
+            }
             Decision::Throttle { retry_ms } => (false, retry_ms),
         };
         Settled { admitted, left, wait_ms, lent: 0, lease_ms: 0, more_ms: 0 }
@@ -326,10 +345,10 @@ impl Slot {
 /// The text of charges, as [`read_charges`] reads it: a line each.
 pub fn write_charges(charges: &[Charge]) -> String {
     let mut text = String::with_capacity(charges.len() * 100);
-    for Charge { key, quota, cost, want, isolate, shadow } in charges {
+    for Charge { key, quota, cost, want, isolate, shadow, unsure_ms } in charges {
         let shadow = u8::from(*shadow);
         let want = want.map_or("-".to_owned(), |want| want.to_string());
-        let _ = writeln!(text, "{key} {cost} {want} {isolate:x} {shadow} {quota}");
+        let _ = writeln!(text, "{key} {cost} {want} {isolate:x} {shadow} {quota} {unsure_ms}");
     }
     text
 }
@@ -354,7 +373,9 @@ fn read_charge<'t>(words: &mut impl Iterator<Item = &'t str>) -> Option<Charge> 
     let isolate = u64::from_str_radix(words.next()?, 16).ok()?;
     let shadow = words.next()? == "1";
     let quota = Quota::read(words).ok()?;
-    (1..=quota.most_at_once()).contains(&cost).then_some(Charge { key, quota, cost, want, isolate, shadow })
+    let unsure_ms = words.next()?.parse().ok()?;
+    let is_possible = (1..=quota.most_at_once()).contains(&cost);
+    is_possible.then_some(Charge { key, quota, cost, want, isolate, shadow, unsure_ms })
 }
 
 /// The text of what became of charges.

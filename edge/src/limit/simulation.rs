@@ -371,6 +371,28 @@ fn a_refused_request_leaves_nothing_charged() {
     }
 }
 
+/// Many at once, of which a second object refuses most: for a moment they fill the first one's counter, again and again.
+#[test]
+fn what_one_policy_refuses_is_there_for_others_also_after_a_restart() {
+    for (seed, kind) in (0..).zip(["fixed", "gcra", "sliding", "fixed"]) {
+        let wide = exact(algorithm(kind, 100, 86_400, 100));
+        let narrow = Policy { shards: vec![1], ..exact(algorithm("fixed", 10, 5, 10)) };
+        let setup = Setup {
+            policies: vec![wide, narrow],
+            kinds: vec![vec![0, 1]],
+            // It takes longer to refuse than all of them take to come.
+            arrivals: Arrivals::Bursts { per_second: 15_000, on_ms: 10, off_ms: 19_990 },
+            deadline_ms: 5000,
+            ..calm(exact(algorithm(kind, 100, 86_400, 100)), 3, 0, 190_000)
+        };
+        let world = World::new(&setup, seed).run();
+        judge(&setup, &world, seed);
+        // Nine bursts and ten for each: an object that rests meanwhile loses a block of what is left, no more.
+        let passed = world.log.iter().filter(|one| one.policy == 1).count();
+        assert!(world.restarts > 10 && (45..=95).contains(&passed), "{kind}: {passed}, {} restarts", world.restarts);
+    }
+}
+
 /// Leases that are nearly over, and all that there is at once besides.
 #[test]
 fn leases_that_are_spent_as_late_as_they_can_be_keep_the_law() {

@@ -162,6 +162,7 @@ impl PoolState {
             && origin.is_well(wish.may_probe, now)
             && !tried.contains(place)
             && self.loads[place].under_way < most_at_once(pool)
+            && pool.origins.get(place).is_some_and(|origin| may_stay(pool, origin, wish))
         {
             return Selected::Origin(place);
         }
@@ -380,6 +381,14 @@ fn near(pool: &Pool, wish: &Wish) -> Option<Ranks> {
 /// How many requests may be under way to each origin.
 fn most_at_once(pool: &Pool) -> u32 {
     pool.concurrency.map_or(u32::MAX, |limit| limit.per_isolate)
+}
+
+/// Whether a client's own origin may have its request: what it changes, and what it reads after that, is the primary's.
+fn may_stay(pool: &Pool, origin: &Origin, wish: &Wish) -> bool {
+    match pool.choice {
+        Choice::PrimaryReplica { .. } => origin.role == Role::Primary || !(wish.is_write || wish.has_written),
+        _ => true,
+    }
 }
 
 /// How far back an origin stands for a request, by where its client is; `None`: it is not for such requests.

@@ -11,6 +11,11 @@ pub fn follow(status: StatusCode, location: &str, asked_url: &str, origins: &[Or
         return None;
     }
     let location = location.split('#').next().unwrap_or_default();
+    // A path that climbs may leave what is the origin's.
+    let path = location.split('?').next().unwrap_or_default().to_ascii_lowercase().replace("%2e", ".");
+    if path.split(['/', '\\']).any(|segment| matches!(segment, "." | "..")) {
+        return None;
+    }
     let (scheme, rest) = asked_url.split_once("://")?;
     let host = rest.split(['/', '?']).next().unwrap_or_default();
     let url = if location.starts_with("//") {
@@ -44,6 +49,10 @@ mod tests {
             ("http://b.example:8080", Some("http://b.example:8080")),
             ("//a.example/v1", Some("https://a.example/v1")),
             ("/v2/login", None),
+            ("/v1/../admin", None),
+            ("/v1/%2e%2E/admin", None),
+            ("/v1/..\\admin", None),
+            ("/v1/a..b?../x", Some("https://a.example/v1/a..b?../x")),
             ("login", None),
             ("", None),
             ("https://evil.example/", None),

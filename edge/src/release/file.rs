@@ -12,6 +12,8 @@ use crate::answer::PreparedHead;
 pub struct File {
     /// Its URL's path, in its one spelling.
     pub url: String,
+    /// The URL's path that people know it by, where the release gave it another name.
+    pub known_as: Option<String>,
     /// What it is to clients.
     pub role: Role,
     /// The media type.
@@ -97,7 +99,7 @@ impl File {
         });
         let forms: Vec<Form> = std::iter::once(identity).chain(encoded).collect();
         let offers = forms.iter().map(|form| (form.coding, form.size)).collect();
-        File { url, role, media_type: content.media_type.clone(), forms, offers }
+        File { url, known_as: None, role, media_type: content.media_type.clone(), forms, offers }
     }
 
     /// The bytes as they are.

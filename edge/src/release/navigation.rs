@@ -48,6 +48,11 @@ const ENDINGS: [&str; 33] = [
     "zip",
 ];
 
+/// Whether a file may have that path: names with a digest have a dot before it.
+pub fn has_ending(path: &str) -> bool {
+    path.rsplit('/').next().unwrap_or_default().contains('.')
+}
+
 /// Whether a path looks like that of a file that a page loads: its absence is said, no page answers for it.
 pub fn looks_like_a_file(path: &str) -> bool {
     let name = path.rsplit('/').next().unwrap_or_default();

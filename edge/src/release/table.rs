@@ -129,9 +129,14 @@ impl Release {
         }
     }
 
-    fn add_assets(&mut self, manifest: &Manifest) {
-        for asset in manifest.assets.values() {
-            self.add(&asset.path, Role::Asset, |url, role| File::new(url, role, &asset.path, &asset.content));
+    fn add_assets<'m>(&mut self, manifest: &'m Manifest) {
+        let own = |(path, document): (&'m String, &'m Document)| Some((document.asset.as_deref()?, path.as_str()));
+        let own: HashMap<&str, &str> = manifest.documents.iter().filter_map(own).collect();
+        for (logical, asset) in manifest.assets.iter() {
+            let known_as = own.get(logical.as_str()).copied().or(asset.aliases.first().map(String::as_str));
+            let known_as = known_as.map(|path| path::encode(&self.url(path)));
+            let file = |url, role| File { known_as, ..File::new(url, role, &asset.path, &asset.content) };
+            self.add(&asset.path, Role::Asset, file);
         }
     }
 

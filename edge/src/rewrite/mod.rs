@@ -56,13 +56,22 @@ impl HeaderRules {
 
     /// Changes a head as the rules that match the path say.
     pub fn apply(&self, path: &str, headers: &mut HeaderMap) {
+        self.apply_to_file(path, None, headers);
+    }
+
+    /// Changes the head of a file. Rules that people write name it as they know it: they are for the name that the release
+    /// gave it, too. How long the answer is good is another matter under a name that never changes.
+    pub fn apply_to_file(&self, path: &str, known_as: Option<&str>, headers: &mut HeaderMap) {
         for rule in &self.rules {
-            let Some(caught) = rule.path.matches(path) else { continue };
-            for name in rule.remove.iter().filter_map(|name| changeable(name)) {
+            let own = rule.path.matches(path);
+            let is_own = own.is_some();
+            let Some(caught) = own.or_else(|| rule.path.matches(known_as?)) else { continue };
+            let may_change = |name: &str| changeable(name).filter(|field| is_own || field != CACHE_CONTROL);
+            for name in rule.remove.iter().filter_map(|name| may_change(name)) {
                 headers.remove(name);
             }
             for (place, (name, value)) in rule.set.iter().enumerate() {
-                let (Some(field), Ok(value)) = (changeable(name), HeaderValue::from_str(&caught.fill(value))) else {
+                let (Some(field), Ok(value)) = (may_change(name), HeaderValue::from_str(&caught.fill(value))) else {
                     continue;
                 };
                 // A rule may set several fields of one name. `Vary` only ever grows: what varies, varies.
@@ -150,6 +159,22 @@ mod tests {
         headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
         HeaderRules::new(rules.iter(), &Pattern::clone).apply_to_error("/assets/gone.js", &mut headers);
         assert_eq!((headers["cache-control"].as_bytes(), headers["x-a"].as_bytes()), (&b"no-store"[..], &b"1"[..]));
+    }
+
+    #[test]
+    fn a_rule_for_a_file_is_for_its_name_in_the_release_but_for_how_long_that_is_good() {
+        let rules = [
+            rule("/a.js", &[("x-a", "1"), ("cache-control", "max-age=1")], &["x-frame-options"]),
+            rule("/b.js", &[("x-b", "1")], &[]),
+            rule("/*", &[("x-c", ":splat")], &[]),
+        ];
+        let mut headers = HeaderMap::new();
+        headers.insert(CACHE_CONTROL, HeaderValue::from_static("immutable"));
+        headers.insert("x-frame-options", HeaderValue::from_static("DENY"));
+        HeaderRules::new(rules.iter(), &Pattern::clone).apply_to_file("/a.0123.js", Some("/a.js"), &mut headers);
+        let mut found: Vec<_> = headers.iter().map(|(name, value)| (name.as_str(), value.to_str().unwrap())).collect();
+        found.sort_unstable();
+        assert_eq!(found, [("cache-control", "immutable"), ("x-a", "1"), ("x-c", "a.0123.js")]);
     }
 
     #[test]

@@ -7,7 +7,7 @@ use http::header::{IF_MATCH, IF_MODIFIED_SINCE, IF_NONE_MATCH, IF_UNMODIFIED_SIN
 use http::{Method, StatusCode};
 
 use super::control::{self, Known};
-use super::flight::{ALONE_FOR, Crew, Flight, Landing, Question, TOO_LARGE, shard};
+use super::flight::{ALONE_FOR, Crew, Flight, Landing, PERSONAL, Question, TOO_LARGE, alone_place, shard};
 use super::forward::{self, Way};
 use super::limited;
 use super::ours::{self, Cause};
@@ -56,7 +56,7 @@ where
     let asked = Asked {
         method: visit.request.method(),
         scheme: target.scheme,
-        authority: target.authority,
+        authority: &target.authority,
         path: &target.path,
         query: target.query,
         headers: way.sent,
@@ -85,7 +85,7 @@ where
     R: Request<Body = P::Body>,
 {
     let method = visit.request.method();
-    let Some(body) = visit.request.take_body() else { return Ok((cache::Content::None, None)) };
+    let Some(body) = forward::take_body(visit).await? else { return Ok((cache::Content::None, None)) };
     if !content::is_keyed(method, way.sent, policy) {
         return Ok((cache::Content::Unkeyed, forward::body(visit, way, Some(body)).await?));
     }
@@ -451,6 +451,7 @@ where
         key: ask.key.clone(),
         name,
         is_alone: company == Company::Unwelcome,
+        is_personal: asked.is_personal(policy),
         scheme: asked.scheme.to_owned(),
         authority: asked.authority.to_owned(),
         path: asked.path.to_owned(),
@@ -528,8 +529,14 @@ impl<P: Platform> Ask<'_, P> {
             (None, Some(specs)) => specs.candidates(&self.key, &self.asked, self.policy).into_iter().next(),
             (None, None) => None,
         };
-        let variant = variant.unwrap_or_else(|| self.key.text().to_owned());
-        if *self.asked.method == Method::HEAD { format!("{variant} HEAD") } else { variant }
+        let mut name = variant.unwrap_or_else(|| self.key.text().to_owned());
+        if *self.asked.method == Method::HEAD {
+            name.push_str(" HEAD");
+        }
+        if self.asked.is_personal(self.policy) {
+            name.push_str(PERSONAL);
+        }
+        name
     }
 
     /// Whether the request may wait for another's answer, and others for its own.
@@ -539,8 +546,11 @@ impl<P: Platform> Ask<'_, P> {
 
     /// Whether an answer could not be shared a moment ago.
     fn is_alone(&self, now: Timestamp) -> bool {
-        let alone = self.stores.isolate.alone.borrow().get(self.key.text());
-        alone.is_some_and(|since| now.since(since) < ALONE_FOR)
+        let is_marked = |only_personal| {
+            let alone = self.stores.isolate.alone.borrow().get(&alone_place(self.key.text(), only_personal));
+            alone.is_some_and(|since| now.since(since) < ALONE_FOR)
+        };
+        is_marked(false) || self.asked.is_personal(self.policy) && is_marked(true)
     }
 
     /// Whether the client wants a part, or to hear that nothing has changed, of what was not kept a moment ago: that is the

@@ -3,6 +3,7 @@
 //! A flight runs behind the request that began it: its client may go, the others still get their answer. It lands when the
 //! head of the answer is there: then it is known whether that may be shared, and the body follows at the origin's pace.
 
+use std::borrow::Cow;
 use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
 use std::rc::Rc;
@@ -18,7 +19,7 @@ use super::stock::{Content, Stock};
 use super::stores::Stores;
 use super::upstream::{Attempt, Errand, Upstream};
 use crate::cache::Content as Carried;
-use crate::cache::{Arrival, Asked, Fetch, Kept, Key, Piece, Settled, Splice, Stored, settle, share};
+use crate::cache::{Arrival, Asked, Fetch, Kept, Key, Pass, Piece, Settled, Splice, Stored, settle, share};
 use crate::config::CachePolicy;
 use crate::control::record::Mark;
 use crate::platform::{Inbound, Outbound, Platform, Recording, Relay, Relayed, Signal};
@@ -37,6 +38,10 @@ const RECORDS_LIMIT_BYTES: u64 = 24 * 1024 * 1024;
 const UNKNOWN_LENGTH_BYTES: u64 = 1024 * 1024;
 /// For so long the requests of a key do not wait for one another, after an answer could not be shared.
 pub(super) const ALONE_FOR: Duration = Duration::from_mins(2);
+
+/// Stands behind the names of flights whose requests say who asks: what comes may be that client's alone, and then nobody else
+/// shall have waited for it. Begins as names of variants do.
+pub(super) const PERSONAL: &str = " personal";
 
 /// For so long others join it: what a request leaves behind, the platform ends 30 s after its answer.
 const JOINED_FOR: Duration = Duration::from_secs(30);
@@ -177,6 +182,8 @@ pub(super) struct Crew<P: Platform> {
     /// What it is for: under that others find it, if they may.
     pub(super) name: String,
     pub(super) is_alone: bool,
+    /// Whether the request says who asks.
+    pub(super) is_personal: bool,
     pub(super) scheme: String,
     pub(super) authority: String,
     pub(super) path: String,
@@ -327,7 +334,9 @@ impl<P: Platform + 'static> Crew<P> {
                         self.stores().forget(self.key.text()).await;
                     }
                     if pass.lasts() && question.method != Method::HEAD {
-                        self.isolate.alone.borrow_mut().insert(self.key.text(), received_at, 0);
+                        let is_of_client = matches!(pass, Pass::Authorization | Pass::Personal);
+                        let place = alone_place(self.key.text(), is_of_client && self.is_personal);
+                        self.isolate.alone.borrow_mut().insert(&place, received_at, 0);
                     }
                     return (Landing::Alone { inbound: RefCell::new(Some(inbound)), detail: pass.word() }, None);
                 }
@@ -588,6 +597,11 @@ impl Readings {
     fn end(&mut self, number: u64) {
         self.under_way.retain(|(known, ..)| *known != number);
     }
+}
+
+/// Where it is remembered that requests of a key do not wait for one another: all of them, or those that say who asks.
+pub(super) fn alone_place(key: &str, only_personal: bool) -> Cow<'_, str> {
+    if only_personal { Cow::Owned([key, PERSONAL].concat()) } else { Cow::Borrowed(key) }
 }
 
 /// The object of a key: by the first digit of its place, so that sixteen share the load.

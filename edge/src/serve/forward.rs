@@ -62,7 +62,7 @@ pub(super) struct Way<'request> {
 impl<'request> Way<'request> {
     /// What limits need to know of it.
     pub(super) fn bound(&self) -> Bound<'request> {
-        Bound { site: self.site, route: self.route, name: self.name, pool: self.pool, sent: self.sent }
+        Bound { site: self.site, route: self.route, name: self.name, sent: self.sent }
     }
 
     /// Applies the header rules to the head of an answer.
@@ -140,14 +140,14 @@ where
     limited::finish(visit, &bound, &mut answer);
     affinity::remember(visit, &way, &mut answer);
     origins::keep_checked(visit, site, pool);
-    if answer.prepared.is_some() {
-        return answer;
+    // What is prepared has been through this.
+    if answer.prepared.is_none() {
+        if let Some(rule) = &route.cors {
+            cors::replace(rule, sent, &mut answer.headers);
+        }
+        way.finish(answer.status, &mut answer.headers);
+        keep_out_of_the_front(&mut answer.headers);
     }
-    if let Some(rule) = &route.cors {
-        cors::replace(rule, sent, &mut answer.headers);
-    }
-    way.finish(answer.status, &mut answer.headers);
-    keep_out_of_the_front(&mut answer.headers);
     match site.error_page().filter(|_| answer.status.is_server_error()) {
         Some(page) if is_navigation(&|name| visit.request.header(name)) => {
             apart(with_page(visit, &way, page, answer)).await
@@ -167,15 +167,18 @@ where
     P: Platform,
     R: Request<Body = P::Body>,
 {
-    let Answer { status, headers, body, .. } = failure;
+    let Answer { status, prepared, headers, body } = failure;
+    let headers = prepared.map_or_else(|| headers.clone(), |prepared| prepared.with(headers.clone()));
     if let Body::Whole(body) = body {
         visit.platform.discard(body);
     }
     let mut answer = send::error_page(visit, way.site, way.target, status, page).await;
-    for name in [CACHE_STATUS, RETRY_AFTER, SET_COOKIE] {
-        for value in headers.get_all(&name) {
-            answer.headers.append(&name, value.clone());
-        }
+    answer.headers.remove(CACHE_STATUS);
+    let is_told = |name: &HeaderName| {
+        [CACHE_STATUS, RETRY_AFTER, SET_COOKIE].contains(name) || name.as_str().contains("ratelimit")
+    };
+    for (name, value) in headers.iter().filter(|(name, _)| is_told(name)) {
+        answer.headers.append(name, value.clone());
     }
     answer
 }
@@ -208,7 +211,7 @@ where
     P: Platform + 'static,
     R: Request<Body = P::Body>,
 {
-    let body = body(visit, way, visit.request.take_body()).await?;
+    let body = body(visit, way, take_body(visit).await?).await?;
     ask(visit, way, outbound(visit, way, way.target.query, body)).await
 }
 
@@ -247,7 +250,7 @@ where
     let asked = Asked {
         method,
         scheme: target.scheme,
-        authority: target.authority,
+        authority: &target.authority,
         raw_path: rewrite.and_then(Rewrite::path).unwrap_or(target.raw_path),
         query: query.as_deref(),
         client: client.address,
@@ -294,6 +297,25 @@ where
         is_settled_later: false,
         request_id: visit.id().to_owned(),
     }
+}
+
+/// The body of the client's request. The platform sends none with GET and HEAD, to which it means nothing (RFC 9110 §9.3.1):
+/// an empty one is left out, and any other is refused before an origin is asked in vain.
+pub(super) async fn take_body<P, R>(visit: &Visit<'_, P, R>) -> Result<Option<P::Body>, Cause>
+where
+    P: Platform,
+    R: Request<Body = P::Body>,
+{
+    let body = visit.request.take_body();
+    let (Some(body), Method::GET | Method::HEAD) = (body.clone(), visit.request.method().clone()) else {
+        return Ok(body);
+    };
+    let body = visit.platform.gather(body, 0).await.map_err(|_| Cause::BadBody)?;
+    if visit.platform.length(&body) == Some(0) {
+        return Ok(None);
+    }
+    visit.platform.discard(body);
+    Err(Cause::UnwantedBody)
 }
 
 /// The body of a request, read where it is short and that is of use: to send it again, or to sign it.

@@ -14,7 +14,7 @@ use super::ours;
 use super::site::Site;
 use super::visit::Visit;
 use crate::answer::{Answer, Body};
-use crate::config::{Algorithm, Guards, LimitPolicy, Part, Pool, Precision, Route, Settings, WhenUnreachable};
+use crate::config::{Algorithm, Guards, LimitPolicy, Part, Precision, Route, Settings, WhenUnreachable};
 use crate::field::list::joined;
 use crate::guard::client;
 use crate::json::{self, Member};
@@ -27,6 +27,7 @@ use crate::limit::turns::{Entry, LEAVE_TRIES, RENEW_AGAIN_MS, RENEW_MS};
 use crate::platform::{LimitAsk, Platform, Request, Signal};
 use crate::release::navigation::is_navigation;
 use crate::telemetry::Metric;
+use crate::time::Timestamp;
 
 /// The problem types of draft-ietf-httpapi-ratelimit-headers-11, section 5.
 const QUOTA_EXCEEDED: &str = "https://iana.org/assignments/http-problem-types#quota-exceeded";
@@ -35,8 +36,6 @@ const REDUCED_CAPACITY: &str = "https://iana.org/assignments/http-problem-types#
 
 /// How long a permit is in use at most.
 const LONGEST: Duration = Duration::from_hours(1);
-/// How long a connection that switched protocols has a permit, where the pool sets no limit to the whole: nobody tells its end.
-const SWITCHED: Duration = Duration::from_mins(1);
 
 /// A policy, made ready when the settings are read.
 #[derive(Debug)]
@@ -65,14 +64,15 @@ pub(super) fn ready(settings: &Settings) -> Vec<Ready> {
 
 /// What limits said of one request.
 pub(super) struct Limited<P: Platform> {
-    /// By the names of policies, in the order of the route.
+    /// By the names of policies.
     standings: Vec<(String, Option<Standing>)>,
+    taken: Vec<Taken>,
     turns: Vec<Turn<P>>,
 }
 
 impl<P: Platform> Default for Limited<P> {
     fn default() -> Limited<P> {
-        Limited { standings: Vec::new(), turns: Vec::new() }
+        Limited { standings: Vec::new(), taken: Vec::new(), turns: Vec::new() }
     }
 }
 
@@ -82,6 +82,16 @@ impl<P: Platform> Limited<P> {
         let known = self.standings.iter().filter(|(known, _)| known == name).filter_map(|(_, standing)| *standing);
         known.into_iter().any(|standing| !standing.admitted && standing.by != By::Unreachable)
     }
+}
+
+/// Permits that were taken over time: they are given back where something else refuses the request.
+struct Taken {
+    charges: Vec<Charge>,
+    /// Where in [`Limited::standings`] they begin.
+    first: usize,
+    asked_at: Timestamp,
+    /// What objects hold.
+    held: Vec<Undo>,
 }
 
 /// A permit for a request under way. It comes back when this is let go of.
@@ -107,7 +117,6 @@ pub(super) struct Bound<'request> {
     pub(super) route: &'request Route,
     /// What the route is called.
     pub(super) name: &'request str,
-    pub(super) pool: &'request Pool,
     pub(super) sent: &'request HeaderMap,
 }
 
@@ -155,25 +164,39 @@ where
             (name, ready, Key { policy: ready.digest, partition })
         })
         .collect();
-    if let Some(refusal) = bans::refuse(visit, &keyed).await {
-        observe::tell_later(visit);
-        return Some(refusal);
-    }
-    let refusal = match rates(visit, &bound, &keyed).await {
-        Ok(taken) => match turns(visit, &bound, &keyed).await {
-            Ok(()) => None,
-            Err(refusal) => {
-                undo_later(visit, site, taken);
-                Some(refusal)
-            }
-        },
-        Err(refusal) => Some(refusal),
+    let refusal = if let Some(refusal) = bans::refuse(visit, &keyed).await {
+        Some(refusal)
+    } else {
+        let refusal = match rates(visit, &bound, guards, &keyed).await {
+            Ok(()) => turns(visit, &bound, &keyed).await.err(),
+            Err(refusal) => Some(refusal),
+        };
+        if refusal.is_some() {
+            bans::count(visit, &keyed, &whom);
+        }
+        refusal
     };
     if refusal.is_some() {
-        bans::count(visit, &keyed, &whom);
+        give_back(visit, site);
     }
     observe::tell_later(visit);
     refusal
+}
+
+/// For how long policies that are asked after what these count over time may refuse the request, in milliseconds; zero: none is.
+fn later_ms(bound: &Bound<'_>, guards: Guards, keyed: &[Keyed<'_>]) -> u64 {
+    let at_once = keyed.iter().map(|(_, ready, _)| *ready).filter(|ready| ready.quota.is_none());
+    let of_origin = policies(bound, Guards::Origin).map(|(_, ready)| ready).filter(|_| guards == Guards::All);
+    let takes = |ready: &Ready| ready.policy.deadline_ms + longest_wait_ms(&ready.policy);
+    at_once.chain(of_origin).filter(|ready| !ready.policy.shadow).map(takes).sum()
+}
+
+/// How long a request waits for its turn at most. A shadow lets nobody wait.
+fn longest_wait_ms(policy: &LimitPolicy) -> u64 {
+    match policy.algorithm {
+        Algorithm::Concurrency { queue: 1.., wait_ms, .. } if !policy.shadow => wait_ms,
+        _ => 0,
+    }
 }
 
 fn policies<'b>(bound: &Bound<'b>, guards: Guards) -> impl Iterator<Item = (&'b str, &'b Ready)> {
@@ -181,17 +204,20 @@ fn policies<'b>(bound: &Bound<'b>, guards: Guards) -> impl Iterator<Item = (&'b 
     known.filter(move |(_, ready)| ready.policy.guards == guards)
 }
 
-/// What is counted over time: all of it is charged, or nothing. What objects hold charged, or the answer.
+/// What is counted over time: all of it is charged, or nothing.
 async fn rates<P, R>(
     visit: &Visit<'_, P, R>,
     bound: &Bound<'_>,
-    keyed: &[(&str, &Ready, Key)],
-) -> Result<Vec<Undo>, Answer<P::Body>>
+    guards: Guards,
+    keyed: &[Keyed<'_>],
+) -> Result<(), Answer<P::Body>>
 where
     P: Platform + 'static,
     R: Request<Body = P::Body>,
 {
     let counted = || keyed.iter().filter_map(|(name, ready, key)| Some((*name, *ready, *key, ready.quota?)));
+    let later_ms = later_ms(bound, guards, keyed);
+    let within = counted().map(|(_, ready, ..)| ready.policy.deadline_ms).min().unwrap_or_default();
     let charges: Vec<Charge> = counted()
         .map(|(_, Ready { policy, .. }, key, quota)| Charge {
             key,
@@ -199,11 +225,13 @@ where
             cost: u64::from(bound.route.cost).min(quota.most_at_once()),
             precision: policy.precision,
             when_unreachable: policy.when_unreachable,
+            deadline_ms: within,
+            later_ms,
             shadow: policy.shadow,
         })
         .collect();
     if charges.is_empty() {
-        return Ok(Vec::new());
+        return Ok(());
     }
     let site = &bound.site.settings.site.name;
     let asked_at = visit.platform.now();
@@ -211,13 +239,10 @@ where
     let (known, undo, held) = match plan {
         Plan::Decided(known) => (known, Vec::new(), Vec::new()),
         Plan::Ask(question) => {
-            let within = counted().map(|(_, ready, ..)| ready.policy.deadline_ms).min().unwrap_or_default();
             let reply = visit.timed("limit", ask(visit, site, &question, Duration::from_millis(within))).await;
             let now = visit.platform.now();
             count_time(visit, &counted().map(|(name, ..)| name).collect::<Vec<_>>(), now.since(asked_at));
-            // Only who is also held to what is under way at once may still be refused.
-            let may_be_refused = charges.len() < keyed.len();
-            let held = reply.as_ref().filter(|_| may_be_refused).map(|reply| question.held(reply)).unwrap_or_default();
+            let held = reply.as_ref().filter(|_| later_ms > 0).map(|reply| question.held(reply)).unwrap_or_default();
             let chance = u64::try_from(visit.platform.random() >> 64).unwrap_or_default();
             let ((known, undo), lent) = with_limiter(visit, |limiter| {
                 let (asked_at, now) = (asked_at.as_millis(), now.as_millis());
@@ -232,16 +257,14 @@ where
             (known, undo, held)
         }
     };
-    let refused = limiter::refuses(&charges, &known);
-    for (((name, ready, key, _), charge), standing) in counted().zip(&charges).zip(&known) {
+    let first = visit.limited.borrow().standings.len();
+    for ((name, ready, key, _), standing) in counted().zip(&known) {
         note(visit, name, &ready.policy, key, standing.as_ref());
-        if !refused && standing.is_some_and(|standing| standing.admitted && standing.by == By::Lease) {
-            visit.isolate.counters.borrow_mut().add(name, Metric::LimitLentUsed, "", charge.cost);
-        }
         visit.limited.borrow_mut().standings.push((name.to_owned(), *standing));
     }
-    if !refused {
-        return Ok(held);
+    if !limiter::refuses(&charges, &known) {
+        visit.limited.borrow_mut().taken.push(Taken { charges, first, asked_at, held });
+        return Ok(());
     }
     undo_later(visit, site, undo);
     let refusing: Vec<(&str, &Standing)> = counted()
@@ -284,6 +307,25 @@ where
     Some(Reply { objects: reply.split('\0').map_while(section).collect() })
 }
 
+/// Gives back everything that was taken over time for a request that is refused now.
+fn give_back<P, R>(visit: &Visit<'_, P, R>, site: &str)
+where
+    P: Platform + 'static,
+    R: Request<Body = P::Body>,
+{
+    let now_ms = visit.platform.now().as_millis();
+    let Limited { taken, standings, .. } = &mut *visit.limited.borrow_mut();
+    for Taken { charges, first, asked_at, held } in taken.drain(..) {
+        let told = &mut standings[first..];
+        let mut known: Vec<Option<Standing>> = told.iter().take(charges.len()).map(|(_, standing)| *standing).collect();
+        with_limiter(visit, |limiter| limiter.take_back(&charges, &mut known, Some(asked_at.as_millis()), now_ms));
+        for ((_, told), known) in told.iter_mut().zip(known) {
+            *told = known;
+        }
+        undo_later(visit, site, held);
+    }
+}
+
 /// Gives back, behind the answer, what objects hold charged for a request that something else refused.
 fn undo_later<P, R>(visit: &Visit<'_, P, R>, site: &str, taken: Vec<Undo>)
 where
@@ -310,16 +352,15 @@ fn object(site: &str, shard: u8) -> String {
 }
 
 /// What is under way at once: a permit of each policy, for as long as the request takes.
-async fn turns<P, R>(
-    visit: &Visit<'_, P, R>,
-    bound: &Bound<'_>,
-    keyed: &[(&str, &Ready, Key)],
-) -> Result<(), Answer<P::Body>>
+async fn turns<P, R>(visit: &Visit<'_, P, R>, bound: &Bound<'_>, keyed: &[Keyed<'_>]) -> Result<(), Answer<P::Body>>
 where
     P: Platform + 'static,
     R: Request<Body = P::Body>,
 {
-    for (name, ready, key) in keyed {
+    let mut keyed = keyed.to_vec();
+    // Who holds one permit waits for the next: in the same order, so that no two requests wait for each other.
+    keyed.sort_unstable_by_key(|(.., key)| *key);
+    for (name, ready, key) in &keyed {
         let Algorithm::Concurrency { permits, queue, wait_ms } = ready.policy.algorithm else { continue };
         let ticket = u64::try_from(visit.platform.random() >> 64).unwrap_or_default();
         // A shadow lets nobody wait.
@@ -328,8 +369,7 @@ where
         let began = visit.platform.now();
         let object = object(&bound.site.settings.site.name, key.shard());
         // Where nobody waits in a queue, nobody waits so long for an object that says nothing.
-        let waits_ms = if queue == 0 { 0 } else { wait_ms };
-        let within = Duration::from_millis(ready.policy.deadline_ms + waits_ms);
+        let within = Duration::from_millis(ready.policy.deadline_ms + longest_wait_ms(&ready.policy));
         // Held from now on: whoever goes away while he waits is no longer waited for.
         let turn = hold(visit, &object, *key, ticket);
         let asking = visit.platform.ask_limits(&object, LimitAsk::Enter(write_entry(&entry)), within);
@@ -411,7 +451,14 @@ where
     if bound.route.limits.is_empty() {
         return;
     }
-    let Limited { standings, turns } = visit.limited.take();
+    let Limited { standings, taken, turns } = visit.limited.take();
+    for Taken { charges, first, .. } in taken {
+        for (charge, (name, standing)) in charges.iter().zip(&standings[first..]) {
+            if standing.is_some_and(|standing| standing.admitted && standing.by == By::Lease) {
+                visit.isolate.counters.borrow_mut().add(name, Metric::LimitLentUsed, "", charge.cost);
+            }
+        }
+    }
     let told: Vec<Told<'_>> = standings
         .iter()
         .filter_map(|(name, standing)| {
@@ -421,28 +468,13 @@ where
         })
         .collect();
     fields::tell(&mut answer.headers, &told);
-    if turns.is_empty() {
-        return;
-    }
-    if matches!(answer.body, Body::Upgrade(_)) {
-        let total = bound.pool.timeout.total_ms;
-        let (platform, longest) = (Rc::clone(visit.platform), total.map_or(SWITCHED, Duration::from_millis));
-        visit.platform.defer(async move {
-            // Nobody fires it: it is waited for in vain.
-            platform.signal().fired(longest).await;
-            drop(turns);
-        });
-        return;
-    }
-    if let Body::Whole(body) = &answer.body
+    if let Body::Whole(body) | Body::Upgrade(body) = &mut answer.body
         && visit.platform.length(body).is_none()
     {
         let length = answer.headers.get(CONTENT_LENGTH).and_then(|length| length.to_str().ok()?.parse().ok());
-        let mut body = body.clone();
         for over in turns.into_iter().filter_map(|mut turn| turn.over.take()) {
-            body = visit.platform.watched(body, length, &over);
+            *body = visit.platform.watched(body.clone(), length, &over);
         }
-        answer.body = Body::Whole(body);
     }
 }
 

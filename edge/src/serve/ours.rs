@@ -44,6 +44,8 @@ pub(super) enum Cause {
     OnlyIfCached,
     /// The request's body broke off.
     BadBody,
+    /// A GET or HEAD with a body.
+    UnwantedBody,
 }
 
 impl Cause {
@@ -57,7 +59,7 @@ impl Cause {
             Cause::Unreachable => StatusCode::BAD_GATEWAY,
             Cause::Timeout | Cause::OnlyIfCached => StatusCode::GATEWAY_TIMEOUT,
             Cause::Busy | Cause::Drained => StatusCode::SERVICE_UNAVAILABLE,
-            Cause::BadBody => StatusCode::BAD_REQUEST,
+            Cause::BadBody | Cause::UnwantedBody => StatusCode::BAD_REQUEST,
         }
     }
 
@@ -78,6 +80,7 @@ impl Cause {
             Cause::Drained => "origin-drained",
             Cause::OnlyIfCached => "only-if-cached",
             Cause::BadBody => "body-broke-off",
+            Cause::UnwantedBody => "body-unwanted",
         }
     }
 
@@ -96,6 +99,7 @@ impl Cause {
             Cause::Drained => "The servers behind this address are out of service.",
             Cause::OnlyIfCached => "Nothing stored will do, and `only-if-cached` wants nothing else.",
             Cause::BadBody => "The body of the request broke off.",
+            Cause::UnwantedBody => "GET and HEAD cannot bring a body here: leave it out, or use POST.",
         }
     }
 }

@@ -134,7 +134,7 @@ where
 {
     let bytes = body(visit).await?;
     let spell_query = |path: &str, query: &str| spell_query(site, target, path, query);
-    let here = Here { scheme: target.scheme, authority: target.authority, spell_query: &spell_query };
+    let here = Here { scheme: target.scheme, authority: &target.authority, spell_query: &spell_query };
     let request = match request::Request::parse(&bytes, here) {
         Ok(request) => request,
         Err(request::BadRequest::TooMany) => return Err(too_large(visit)),
@@ -176,7 +176,7 @@ fn spell_query(site: &Site, target: &Target<'_>, path: &str, query: &str) -> Opt
     let asked = Asked {
         method: &Method::GET,
         scheme: target.scheme,
-        authority: target.authority,
+        authority: &target.authority,
         path,
         query: Some(query),
         headers: &headers,

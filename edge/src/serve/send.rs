@@ -111,19 +111,19 @@ where
     P: Platform,
     R: Request<Body = P::Body>,
 {
-    let make = |path: &str| {
+    let make = |path: &str, known_as: Option<&str>| {
         let mut headers = head::of_form(file, form, kind, place, &site.settings.document.cache_control);
-        site.rules.apply(path, &mut headers);
+        site.rules.apply_to_file(path, known_as, &mut headers);
         visit.prepare(headers)
     };
     if place == Place::Own {
-        return form.own_head(kind, || make(&file.url));
+        return form.own_head(kind, || make(&file.url, file.known_as.as_deref()));
     }
     let matching = site.rules.matching(&target.path);
     if site.rules.fill_in(&matching) {
-        return make(&target.path);
+        return make(&target.path, None);
     }
-    form.head_elsewhere(kind, place, matching, || make(&target.path))
+    form.head_elsewhere(kind, place, matching, || make(&target.path, None))
 }
 
 /// Fetches the form's bytes, unless nobody asked for them.

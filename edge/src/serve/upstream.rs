@@ -8,10 +8,10 @@ use std::fmt;
 use std::rc::{Rc, Weak};
 use std::time::Duration;
 
-use http::StatusCode;
 use http::header::{
     CONTENT_LENGTH, HeaderMap, HeaderName, HeaderValue, IF_MODIFIED_SINCE, IF_NONE_MATCH, LOCATION, RANGE,
 };
+use http::{Method, StatusCode};
 use litemap::LiteMap;
 
 use super::Isolate;
@@ -208,16 +208,21 @@ impl<P: Platform> Slot<P> {
 
 impl<P: Platform + 'static> Slot<P> {
     /// Tells what becomes of the answer's body, and keeps the room until then.
-    fn watch(self: &Rc<Self>) -> Watch {
+    fn watch(self: &Rc<Self>, over: Option<P::Signal>) -> Watch {
         let slot = Rc::clone(self);
-        Box::new(move |end| match end {
-            End::Whole => slot.tell(Outcome::Good),
-            End::Broke => {
-                let origin = &slot.upstream.names[slot.place];
-                slot.isolate.counters.borrow_mut().add(origin, Metric::PoolBroken, "", 1);
-                slot.tell(Outcome::Lost);
+        Box::new(move |end| {
+            match end {
+                End::Whole => slot.tell(Outcome::Good),
+                End::Broke => {
+                    let origin = &slot.upstream.names[slot.place];
+                    slot.isolate.counters.borrow_mut().add(origin, Metric::PoolBroken, "", 1);
+                    slot.tell(Outcome::Lost);
+                }
+                End::Left => {}
             }
-            End::Left => {}
+            if let Some(over) = over {
+                over.fire();
+            }
         })
     }
 }
@@ -293,12 +298,12 @@ impl<P: Platform + 'static> Errand<P> {
         let Some((pool, upstream)) = self.upstream() else { return Err(unasked(Cause::NoPool)) };
         let began = self.platform.now();
         upstream.state.borrow_mut().requested(&pool.retry);
-        // A body that is a stream can be sent once.
-        let is_stream = outbound.body.as_ref().is_some_and(|body| self.platform.length(body).is_none());
-        let repeatable = if is_stream { Repeatable::Never } else { self.repeatable };
+        let repeatable = if self.is_stream(outbound) { Repeatable::Never } else { self.repeatable };
+        // What cannot be repeated is not sent to see whether somebody is well again.
+        let wish = Wish { may_probe: self.wish.may_probe && repeatable != Repeatable::Never, ..self.wish };
         let (mut tried, mut count, mut last) = (Tried::default(), 0, None);
         loop {
-            let slot = match self.slot(&upstream, pool, tried, count).await {
+            let slot = match self.slot(&upstream, pool, &wish, tried, count).await {
                 Ok(slot) => slot,
                 // What was said before says more than that nobody else can be asked.
                 Err(cause) => return last.unwrap_or(Err(unasked(cause))),
@@ -344,12 +349,13 @@ impl<P: Platform + 'static> Errand<P> {
         &self,
         upstream: &Rc<Upstream<P>>,
         pool: &Pool,
+        wish: &Wish,
         tried: Tried,
         count: u8,
     ) -> std::result::Result<Rc<Slot<P>>, Cause> {
         upstream.take_back(self.platform.now());
         let random = low(self.platform.random());
-        let select = || upstream.state.borrow_mut().select(pool, &self.wish, tried, random, self.platform.now());
+        let select = || upstream.state.borrow_mut().select(pool, wish, tried, random, self.platform.now());
         let mut selected = select();
         if matches!(selected, Selected::Again(_)) {
             // Nobody fires it: it is waited for in vain.
@@ -361,7 +367,7 @@ impl<P: Platform + 'static> Errand<P> {
                 upstream.state.borrow_mut().begin(place, self.platform.now());
                 place
             }
-            Selected::Busy => self.turn(upstream, pool, tried, random).await.ok_or(Cause::Busy)?,
+            Selected::Busy => self.turn(upstream, pool, *wish, tried, random).await.ok_or(Cause::Busy)?,
             Selected::Drained => return Err(Cause::Drained),
         };
         Ok(Rc::new(Slot {
@@ -377,7 +383,7 @@ impl<P: Platform + 'static> Errand<P> {
     }
 
     /// Waits until an origin has room, where that is allowed: then it counts as under way there.
-    async fn turn(&self, upstream: &Upstream<P>, pool: &Pool, tried: Tried, random: u64) -> Option<usize> {
+    async fn turn(&self, upstream: &Upstream<P>, pool: &Pool, wish: Wish, tried: Tried, random: u64) -> Option<usize> {
         let limit = pool.concurrency?;
         let count = |result| self.isolate.counters.borrow_mut().add(&upstream.name, Metric::PoolQueued, result, 1);
         if upstream.waiting.borrow().len() >= limit.queue as usize {
@@ -388,7 +394,7 @@ impl<P: Platform + 'static> Errand<P> {
             signal: self.platform.signal(),
             site: Rc::clone(&self.site),
             pool: self.pool.clone(),
-            wish: self.wish,
+            wish,
             tried,
             random,
             granted: Cell::new(None),
@@ -416,15 +422,18 @@ impl<P: Platform + 'static> Errand<P> {
         loop {
             let asked = self.outbound(pool, &url, outbound, spent);
             let mut is_past_shield = false;
+            // Told of the end of what is to be waited for.
+            let over = pool.concurrency.map(|_| self.platform.signal());
+            let watch = || Some(slot.watch(over.clone()));
             let fetched = match relay {
-                None => self.platform.fetch(asked, Some(slot.watch())).await.map(Relayed::Own),
+                None => self.platform.fetch(asked, watch()).await.map(Relayed::Own),
                 Some(relay) => match self.platform.relay(relay, asked).await {
                     Ok(relayed) => relayed,
                     Err(error) => {
                         self.log(&format!("the shield could not be asked: {error}"));
                         is_past_shield = true;
                         let asked = self.outbound(pool, &url, outbound, spent);
-                        self.platform.fetch(asked, Some(slot.watch())).await.map(Relayed::Own)
+                        self.platform.fetch(asked, watch()).await.map(Relayed::Own)
                     }
                 },
             };
@@ -445,7 +454,10 @@ impl<P: Platform + 'static> Errand<P> {
                 return Err(Silence::Senseless);
             }
             let location = inbound.headers.get(LOCATION).and_then(|location| location.to_str().ok());
-            let next = location.filter(|_| follows > 0 && self.repeatable == Repeatable::Safe);
+            // What 303 leads to is asked for by GET (RFC 9110 §15.4.4), and a stream can be sent once.
+            let is_same = status != StatusCode::SEE_OTHER || matches!(outbound.method, Method::GET | Method::HEAD);
+            let may_follow = follows > 0 && is_same && self.repeatable == Repeatable::Safe && !self.is_stream(outbound);
+            let next = location.filter(|_| may_follow);
             if let Some(next) = next.and_then(|next| redirect::follow(status, next, &url, &pool.origins)) {
                 follows -= 1;
                 self.drop_body(inbound.body.take());
@@ -458,27 +470,40 @@ impl<P: Platform + 'static> Errand<P> {
                 Outcome::Good if relay.is_none() && !is_endless && inbound.body.is_some() => {}
                 outcome => slot.tell(outcome),
             }
-            // Nobody tells of the end of what switched protocols, nor of what comes by way of the shield.
-            let is_untold = status == StatusCode::SWITCHING_PROTOCOLS || relay.is_some() && !is_past_shield;
-            if is_untold && pool.concurrency.is_some() {
+            if let Some(over) = over
+                && let Some(body) = inbound.body.take()
+            {
+                // Nobody tells of the end of what switched protocols, nor of what comes by way of the shield.
+                let is_untold = status == StatusCode::SWITCHING_PROTOCOLS || relay.is_some() && !is_past_shield;
                 let length = inbound.headers.get(CONTENT_LENGTH).and_then(|length| length.to_str().ok()?.parse().ok());
-                inbound.body = inbound.body.map(|body| self.hold(slot, body, length));
+                let (over, body) = if is_untold {
+                    let over = self.platform.signal();
+                    let body = self.platform.watched(body, length, &over);
+                    (over, body)
+                } else {
+                    (over, body)
+                };
+                inbound.body = Some(body);
+                self.hold(slot, over);
             }
             inbound.headers = answer::received(inbound.headers, &origin.url);
             return Ok(Came { relayed: Relayed::Own(inbound), is_past_shield });
         }
     }
 
-    /// Keeps the room at an origin until the end of a body.
-    fn hold(&self, slot: Rc<Slot<P>>, body: P::Body, length: Option<u64>) -> P::Body {
-        let over = self.platform.signal();
-        let body = self.platform.watched(body, length, &over);
+    /// Keeps the room at an origin until a body is over, and the platform's event with it: of what it ends with the client's
+    /// connection nobody hears.
+    fn hold(&self, slot: Rc<Slot<P>>, over: P::Signal) {
         slot.upstream.hold(&slot);
         self.platform.defer(async move {
             over.fired(LONGEST).await;
             slot.end();
         });
-        body
+    }
+
+    /// Whether the request's body can be sent once.
+    fn is_stream(&self, outbound: &Outbound<P::Body>) -> bool {
+        outbound.body.as_ref().is_some_and(|body| self.platform.length(body).is_none())
     }
 
     /// The request to one origin.

@@ -72,6 +72,7 @@ extern "C" {
     #[allow(clippy::too_many_arguments, reason = "each crosses as it is")]
     #[wasm_bindgen(js_namespace = shim)]
     pub(super) fn send(
+        call: &Call,
         method: &str,
         url: &str,
         fields: &str,
@@ -131,7 +132,7 @@ extern "C" {
     #[wasm_bindgen(js_namespace = shim, js_name = askHealth)]
     pub(super) fn ask_health(call: &Call, list: &str, within_ms: f64) -> Option<Promise>;
     #[wasm_bindgen(js_namespace = shim)]
-    pub(super) fn watched(body: &JsValue, length: Option<f64>, over: &Beacon) -> JsValue;
+    pub(super) fn watched(call: &Call, body: &JsValue, length: Option<f64>, over: &Beacon) -> JsValue;
 
     #[wasm_bindgen(js_namespace = shim, js_name = hasStore)]
     pub(super) fn has_store(call: &Call, store: u32) -> bool;

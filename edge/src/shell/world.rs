@@ -134,7 +134,8 @@ impl Platform for World {
         let limits = (millis(answer_within), idle.map(millis), total.map(millis));
         let watching = Watching::new(watch);
         let (method, fields, number) = (method.as_str(), pack(&headers), watching.number());
-        let reply = bindings::send(method, &url, &fields, &body, limits.0, limits.1, limits.2, count(hold), number);
+        let (call, hold) = (&self.call, count(hold));
+        let reply = bindings::send(call, method, &url, &fields, &body, limits.0, limits.1, limits.2, hold, number);
         let reply = JsFuture::from(reply).await.map_err(|error| FetchError::Unreachable(describe(&error)))?;
         let inbound = inbound(&reply.unchecked_into(), answer_within);
         if inbound.is_ok() {
@@ -283,7 +284,7 @@ impl Platform for World {
     }
 
     fn watched(&self, body: JsValue, length: Option<u64>, over: &Signal) -> JsValue {
-        bindings::watched(&body, length.map(count), &over.0)
+        bindings::watched(&self.call, &body, length.map(count), &over.0)
     }
 
     fn defer(self: &Rc<Self>, work: impl Future<Output = ()> + 'static) {

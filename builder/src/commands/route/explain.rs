@@ -244,7 +244,7 @@ impl Telling<'_> {
         let asked = OfOrigin {
             method: &self.asked.method,
             scheme: target.scheme,
-            authority: target.authority,
+            authority: &target.authority,
             raw_path: rewrite.and_then(Rewrite::path).unwrap_or(target.raw_path),
             query: query.as_deref(),
             client: None,
@@ -275,7 +275,7 @@ impl Telling<'_> {
         let asked = cache::Asked {
             method: &self.asked.method,
             scheme: target.scheme,
-            authority: target.authority,
+            authority: &target.authority,
             path: &target.path,
             query: target.query,
             headers: &headers,
@@ -380,7 +380,10 @@ impl Telling<'_> {
             "fallback",
             match (is_for_files, fallback) {
                 (true, _) => "none: it looks like a file, and a page never stands in for one",
-                (false, None) => "none: `[document]` has none",
+                (false, None) if self.settings.document.fallback.is_some() => {
+                    "none: the release has no page that `fallback` of `[document]` names"
+                }
+                (false, None) => "none: `fallback` of `[document]` is false",
                 (false, Some(_)) if !is_visit => {
                     "none: no browser goes there (--header \"accept: text/html\" says that one does)"
                 }

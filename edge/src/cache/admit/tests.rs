@@ -88,7 +88,7 @@ fn answers_to_authorised_requests_are_for_everybody_only_when_that_is_said() {
 #[test]
 fn what_the_policy_or_a_guess_gives_is_never_given_to_what_is_somebodys_own() {
     let mut policy = policy();
-    (policy.default_freshness_s, policy.override_freshness_s) = (30, Some(90));
+    (policy.default_freshness_s, policy.override_freshness_s) = (Some(30), Some(90));
     policy.ignore_cookies = vec!["_ga*".to_owned()];
     let found = |request: &[(&str, &str)], fields: &[(&str, &str)]| {
         answered(request, 200, fields, &policy).map(|stored| (stored.lifetime_s, stored.basis))

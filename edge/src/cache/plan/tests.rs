@@ -166,7 +166,7 @@ fn purges_make_stale_or_gone_and_never_fresher() {
 
 #[test]
 fn what_the_origin_did_not_say_is_for_everybody_is_not_for_who_says_who_he_is() {
-    let policy = CachePolicy { default_freshness_s: 60, ..policy() };
+    let policy = CachePolicy { default_freshness_s: Some(60), ..policy() };
     let cookie = headers(&[("cookie", "session=1")]);
     let authorization = headers(&[("authorization", "Basic x")]);
     let none = HeaderMap::new();

@@ -11,6 +11,8 @@ fn charge(shard: u8, quota: &str) -> Charge {
         cost: 1,
         precision: Precision::Exact,
         when_unreachable: WhenUnreachable::Closed,
+        deadline_ms: 50,
+        later_ms: 0,
         shadow: false,
     }
 }
@@ -212,6 +214,24 @@ fn what_an_object_took_is_undone_when_the_one_behind_says_nothing_and_the_policy
     // An object that refuses has undone it all by itself.
     let (_, undos) = hears(&mut Limiter::new(1), &[second, first], NOW, &[&[YES], &[NO]]);
     assert_eq!(undos, []);
+}
+
+#[test]
+fn objects_are_told_for_how_long_something_else_may_refuse_the_request() {
+    let [first, second] = [charge(1, "f 10 60000 10"), charge(2, "f 10 60000 10")];
+    let later = |charge: Charge| Charge { later_ms: 300, ..charge };
+    let cases: [(&[Charge], &[u64]); 4] = [
+        (&[first], &[0]),
+        (&[later(first)], &[400]),
+        (&[second, first], &[100, 0]),
+        (&[later(second), later(first)], &[400, 400]),
+    ];
+    for (charges, expected) in cases {
+        let question = asks(&mut Limiter::new(1), charges, NOW);
+        let told = |text: &String| shard::read_charges(text).unwrap()[0].unsure_ms;
+        let told: Vec<u64> = question.objects.iter().map(|(_, text)| told(text)).collect();
+        assert_eq!(told, expected);
+    }
 }
 
 #[test]

@@ -1,6 +1,10 @@
+use std::time::Duration;
+
 use proptest::prelude::*;
 
 use super::*;
+use crate::config::{Algorithm, Permits, Window};
+use crate::limit::law::most_within;
 
 const NOW: u64 = 1_700_000_000_000;
 
@@ -10,7 +14,7 @@ fn quota(text: &str) -> Quota {
 
 fn charge(partition: u128, text: &str) -> Charge {
     let key = Key { policy: 7, partition };
-    Charge { key, quota: quota(text), cost: 1, want: None, isolate: 1, shadow: false }
+    Charge { key, quota: quota(text), cost: 1, want: None, isolate: 1, shadow: false, unsure_ms: 0 }
 }
 
 fn restarted(rows: &[Row]) -> Shard {
@@ -66,6 +70,145 @@ fn what_another_object_refused_is_given_back() {
     let settled = shard.take(&[one], NOW);
     shard.undo(&[(one, settled[0])], NOW, NOW + 40);
     assert_eq!(shard.take(&[one], NOW + 41)[0].left, 4);
+}
+
+#[test]
+fn who_is_refused_because_of_what_may_come_back_does_not_stay_away() {
+    for text in ["f 2 3600000 2", "g 2 3600000 2", "s 2 3600000 2"] {
+        let mut shard = Shard::default();
+        let sure = charge(1, text);
+        let unsure = Charge { unsure_ms: 4000, ..sure };
+        assert!(shard.take(&[sure], NOW)[0].admitted);
+        let taken = shard.take(&[unsure], NOW)[0];
+        for (later, most) in [(1, 1000), (3500, 500)] {
+            let refused = shard.take(&[sure], NOW + later)[0];
+            assert!(!refused.admitted && refused.wait_ms == most, "{text}: {refused:?}");
+        }
+        // Nothing else is to come back: it is known when it is worth trying again.
+        let refused = shard.take(&[sure], NOW + 4000)[0];
+        assert!(!refused.admitted && refused.wait_ms > 1_000_000, "{text}: {refused:?}");
+        shard.undo(&[(unsure, taken)], NOW, NOW + 4000);
+        assert!(shard.take(&[sure], NOW + 4001)[0].admitted, "{text}");
+    }
+}
+
+#[test]
+fn a_peak_that_was_given_back_is_not_there_again_after_a_restart() {
+    for text in ["f 100 3600000 100", "g 100 3600000 100", "s 100 3600000 100"] {
+        let (mut shard, mut stored) = (Shard::default(), Vec::new());
+        let one = charge(1, text);
+        let taken: Vec<Settled> = (0..60).map(|_| shard.take(&[one], NOW)[0]).collect();
+        store(&mut stored, &mut shard);
+        for settled in &taken[8..] {
+            shard.undo(&[(one, *settled)], NOW, NOW + 10);
+        }
+        store(&mut stored, &mut shard);
+        let left = restarted(&stored).take(&[one], NOW + 20)[0].left;
+        assert!((86..=91).contains(&left), "{text}: {left}");
+    }
+}
+
+#[test]
+fn what_is_taken_and_given_back_again_and_again_is_not_written_each_time() {
+    for text in ["f 20 3600000 20", "g 20 3600000 20", "f 100 3600000 100", "s 1000 3600000 1000"] {
+        let (mut shard, mut writes) = (Shard::default(), 0);
+        let one = charge(1, text);
+        for begins in 0..15 {
+            shard.take(&[one], NOW);
+            for number in 0..100 {
+                let now = NOW + begins * 1000 + number;
+                let settled = shard.take(&[one], now)[0];
+                shard.undo(&[(one, settled)], now, now);
+            }
+            writes += shard.take_rows().len();
+        }
+        assert!(writes <= 45, "{text}: {writes}");
+    }
+}
+
+/// The same as what is held to, in the words of the settings.
+fn algorithm(kind: &str, permits: u32, window: u64) -> Algorithm {
+    let (permits, window) = (Permits::try_from(permits).unwrap(), Window::try_from(window).unwrap());
+    match kind {
+        "g" => Algorithm::Gcra { permits, window, burst: permits },
+        "s" => Algorithm::SlidingWindow { permits, window },
+        _ => Algorithm::FixedWindow { permits, window },
+    }
+}
+
+/// What happens to an object. The number says how many of its rows are written before it ends; `None`: it goes on.
+#[derive(Debug, Clone)]
+enum Step {
+    /// A request, and whether something else refuses it.
+    Take { cost: u64, is_refused: bool },
+    /// What was taken for one that is refused is given back.
+    Undo { which: usize },
+}
+
+fn steps() -> impl Strategy<Value = Vec<(u64, Step, Option<usize>)>> {
+    let pause = prop_oneof![6 => Just(0_u64), 3 => 0..40_u64, 2 => 0..900_u64, 1 => 0..12_000_u64];
+    let take = (1..4_u64, any::<bool>()).prop_map(|(cost, is_refused)| Step::Take { cost, is_refused });
+    let undo = any::<usize>().prop_map(|which| Step::Undo { which });
+    let ends = prop_oneof![19 => Just(None), 1 => (0..3_usize).prop_map(Some)];
+    prop::collection::vec((pause, prop_oneof![3 => take, 2 => undo], ends), 1..400)
+}
+
+proptest! {
+    /// Requests that something else refuses, and an object that ends at any moment: before, between and after its rows are written.
+    #[test]
+    fn what_is_given_back_is_forgiven_once_and_forgotten_by_no_restart(
+        kind in prop::sample::select(vec!["g", "f", "s"]),
+        (permits, window) in (1..120_u32, prop::sample::select(vec![2000, 15_000, 60_000_u64])),
+        steps in steps(),
+    ) {
+        let one = charge(1, &format!("{kind} {permits} {window} {permits}"));
+        let (mut shard, mut stored, mut now) = (Shard::default(), Vec::new(), NOW);
+        let mut kept: Vec<(u64, u64)> = Vec::new();
+        let mut owed: Vec<(Charge, Settled, u64)> = Vec::new();
+        for (pause, step, ends) in steps {
+            now += pause;
+            let took = match step {
+                Step::Take { cost, is_refused } => {
+                    let asked = Charge { cost: cost.min(permits.into()), ..one };
+                    Some((asked, shard.take(&[asked], now)[0], is_refused))
+                }
+                Step::Undo { which } => {
+                    if !owed.is_empty() {
+                        let (asked, settled, taken) = owed.swap_remove(which % owed.len());
+                        shard.undo(&[(asked, settled)], taken, now);
+                    }
+                    None
+                }
+            };
+            let rows = shard.take_rows();
+            let written = ends.unwrap_or(rows.len()).min(rows.len());
+            // Who is answered, is answered when everything is written.
+            if let Some((asked, settled, is_refused)) = took.filter(|_| written == rows.len())
+                && settled.admitted
+            {
+                if is_refused { owed.push((asked, settled, now)) } else { kept.push((now, asked.cost)) }
+            }
+            for row in &rows[..written] {
+                stored.retain(|known: &Row| known.key != row.key);
+                stored.push(row.clone());
+            }
+            if ends.is_some() {
+                let used = |shard: &Shard| shard.used(now).first().copied().unwrap_or_default();
+                let before = used(&shard);
+                shard = restarted(&stored);
+                let most = before + (u64::from(permits) / 20).max(1) + 1;
+                prop_assert!(written < rows.len() || used(&shard) <= most, "{} of {most}", used(&shard));
+            }
+        }
+        for (first, (from, _)) in kept.iter().enumerate() {
+            let mut sum = 0;
+            for (until, cost) in &kept[first..] {
+                sum += cost;
+                let most = most_within(algorithm(kind, permits, window), Duration::from_millis(until - from)).unwrap();
+                prop_assert!(sum <= most, "{sum} of {most} in {} ms", until - from);
+            }
+        }
+    }
 }
 
 #[test]
@@ -227,7 +370,8 @@ fn a_lease_is_no_longer_than_its_window_and_no_larger() {
 
 #[test]
 fn texts_are_read_as_they_are_written() {
-    let charges = [charge(9, "g 5 60000 7"), Charge { want: Some(4), shadow: true, ..charge(1, "s 5 1000 5") }];
+    let charges =
+        [charge(9, "g 5 60000 7"), Charge { want: Some(4), shadow: true, unsure_ms: 70, ..charge(1, "s 5 1000 5") }];
     assert_eq!(read_charges(&write_charges(&charges)), Ok(charges.to_vec()));
     let settled = [Settled { admitted: true, left: 1, wait_ms: 2, lent: 3, lease_ms: 4, more_ms: 5 }];
     assert_eq!(read_settled(&write_settled(&settled)), Ok(settled.to_vec()));

@@ -260,6 +260,7 @@ impl<'s> World<'s> {
                         charges.zip(shard::read_settled(&settled).unwrap()).collect();
                     let shard = self.objects[usize::from(object)].shard.as_mut().unwrap();
                     shard.undo(&pairs, taken, clock);
+                    self.write_rows(object);
                 }
             }
             Event::Die => {
@@ -389,6 +390,8 @@ impl<'s> World<'s> {
             cost: cost.min(quota.most_at_once()),
             precision: held.precision,
             when_unreachable: held.when_unreachable,
+            deadline_ms: self.setup.deadline_ms,
+            later_ms: 0,
             shadow: held.shadow,
         }
     }
@@ -452,11 +455,8 @@ impl<'s> World<'s> {
         let object = &mut self.objects[usize::from(*number)];
         let shard = object.shard.as_mut().unwrap();
         let settled = shard.take(&charges, clock);
-        for row in shard.take_rows() {
-            let writes = 1 + self.chance.below(WRITE_MS);
-            object.written_at = object.written_at.max(self.now + writes);
-            object.unwritten.push((object.written_at, row));
-        }
+        self.write_rows(*number);
+        let object = &mut self.objects[usize::from(*number)];
         let said = Said { clock, true_time: self.now, text: shard::write_settled(&settled) };
         let leaves_at = object.written_at.max(self.now);
         let (life, from) = (object.ended.len(), (*number, object.ended.len(), leaves_at));
@@ -470,6 +470,16 @@ impl<'s> World<'s> {
         let event = Event::Ask { request, hop: hop + 1, budget: budget / 2, objects: Rc::clone(objects) };
         self.send(Some(from), places, event);
         self.at(self.now + budget, Event::Waited { request, object: *number, life });
+    }
+
+    /// Begins to write what the object wants written, one row after another.
+    fn write_rows(&mut self, number: u8) {
+        let object = &mut self.objects[usize::from(number)];
+        for row in object.shard.as_mut().unwrap().take_rows() {
+            let writes = 1 + self.chance.below(WRITE_MS);
+            object.written_at = object.written_at.max(self.now + writes);
+            object.unwritten.push((object.written_at, row));
+        }
     }
 
     fn reply(
@@ -501,8 +511,10 @@ impl<'s> World<'s> {
             let clock = clock(self.now, object.offset);
             let pairs: Vec<(shard::Charge, Settled)> = held.charges.into_iter().zip(held.settled).collect();
             object.shard.as_mut().unwrap().undo(&pairs, held.said.clock, clock);
+            self.write_rows(number);
         }
         said.insert(0, held.said);
+        let object = &self.objects[usize::from(number)];
         let from = (number, object.ended.len(), object.written_at.max(self.now));
         let place = object.place;
         self.reply(request, held.hop, &held.objects, from, place, said);
@@ -579,7 +591,7 @@ impl<'s> World<'s> {
     pub(super) fn left(&mut self, policy: usize, partition: usize) -> u64 {
         let Charge { key, quota, .. } = self.charge(policy, partition, 1);
         let clock = self.wake(key.shard()).expect("it is there in the end");
-        let charge = shard::Charge { key, quota, cost: 1, want: None, isolate: 0, shadow: false };
+        let charge = shard::Charge { key, quota, cost: 1, want: None, isolate: 0, shadow: false, unsure_ms: 0 };
         let shard = self.objects[usize::from(key.shard())].shard.as_mut().unwrap();
         let settled = shard.take(&[charge], clock)[0];
         settled.left + u64::from(settled.admitted)

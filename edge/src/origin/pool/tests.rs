@@ -172,6 +172,10 @@ fn writes_go_to_the_primary_and_reads_to_replicas() {
     assert_eq!(seen(&state, &pool, &WISH, tried(&[1, 2]), at(0)), [0]);
     assert_eq!(seen(&state, &pool, &write, Tried::default(), at(0)), [0]);
     assert_eq!(seen(&state, &pool, &after, Tried::default(), at(0)), [0]);
+    for (wish, expected) in [(&WISH, [1]), (&write, [0]), (&after, [0])] {
+        let stays = Wish { stays_with: Some(1), ..*wish };
+        assert_eq!(seen(&state, &pool, &stays, Tried::default(), at(0)), expected, "{stays:?}");
+    }
     state.learn(0, Known::Sick, at(0));
     assert_eq!(seen(&state, &pool, &write, Tried::default(), at(0)), [0], "no replica takes a write");
     assert_eq!(seen(&state, &pool, &after, Tried::default(), at(0)), [1, 2]);
