@@ -10,12 +10,14 @@ use rimward::encode::encode_all;
 use rimward::fs::Real;
 use rimward::link::placeholder::Placeholders;
 use rimward::link::{Graph, NameOptions, Naming, Node, ScriptKind, link};
-use rimward::minify::{Minimal, maps, minify};
+use rimward::minify::{Minimal, Options, maps, minify};
 use rimward::scan::{Kind, Source, scan};
 use rimward::settings::SourceMaps;
 use rimward::threads::pool;
 use rimward_edge::release::manifest::Coding;
 use serde::{Deserialize, Serialize};
+
+const OPTIONS: Options = Options { source_maps: SourceMaps::Public, keep_function_names: false };
 
 /// What a stage says of itself.
 #[derive(Debug, Serialize, Deserialize)]
@@ -94,7 +96,7 @@ fn minified(folder: &Path, cache: &Cache) -> Minimal {
     let wanted = sources(folder).into_values().filter(|source| is_text(source) || source.kind == Kind::SourceMap);
     let nodes = wanted.map(|source| (source.path.clone(), node(source))).collect();
     let graph = Graph { nodes, placeholders: Placeholders::default() };
-    let (minimal, findings) = minify(graph, SourceMaps::Public, cache, &pool(0).expect("threads"));
+    let (minimal, findings) = minify(graph, OPTIONS, cache, &pool(0).expect("threads"));
     for finding in findings {
         eprintln!("{finding}");
     }
@@ -108,7 +110,7 @@ fn linked(folder: &Path) -> Minimal {
     sources.files.retain(|_, source| is_text(source) || source.kind == Kind::SourceMap);
     let pool = pool(0).expect("threads");
     let (graph, _) = link(&sources, &NameOptions::default(), &pool);
-    minify(graph, SourceMaps::Public, &Cache::none(), &pool).0
+    minify(graph, OPTIONS, &Cache::none(), &pool).0
 }
 
 fn write(minimal: &Minimal, output: &Path) -> usize {

@@ -104,7 +104,7 @@ fn of_file(file: &File, url: &str, rules: &HeaderRules, settings: &Settings) -> 
     let bytes: Vec<&str> = file.forms.iter().map(|form| form.etag.as_str()).collect();
     // Everything but the length, which is that of the form.
     let mut head = head::of_form(file, file.identity(), HeadKind::Part, Place::Own, &settings.document.cache_control);
-    rules.apply(url, &mut head);
+    rules.apply_to_file(url, file.known_as.as_deref(), &mut head);
     Answer { bytes: bytes.join(" "), head }
 }
 

@@ -131,7 +131,21 @@ impl Client {
             return Err(CallError::Unreachable(format!("{uri} is not of {}", self.site)));
         }
         request.headers_mut().insert(USER_AGENT, HeaderValue::from_static(USER_AGENT_VALUE));
-        self.agent.run(request).map_err(CallError::from)
+        self.agent.run(request).map_err(before_head)
+    }
+}
+
+/// Before the head of an answer all trouble is on the way there, but where a connection was there and ended.
+fn before_head(error: ureq::Error) -> CallError {
+    use std::io::ErrorKind as Kind;
+    let ended =
+        |kind| matches!(kind, Kind::UnexpectedEof | Kind::ConnectionReset | Kind::ConnectionAborted | Kind::BrokenPipe);
+    match error {
+        ureq::Error::Io(error) if !ended(error.kind()) => match CallError::from(error) {
+            CallError::Broken(why) => CallError::Unreachable(why),
+            error => error,
+        },
+        error => CallError::from(error),
     }
 }
 
@@ -232,6 +246,15 @@ mod tests {
         for other in ["http://e.example/", "https://e.example:444/", "https://e.example.evil.example/", "https://e/"] {
             assert!(!site.holds(&Url::parse(other).unwrap()), "{other}");
         }
+    }
+
+    #[test]
+    fn a_host_that_has_no_address_is_not_reached() {
+        // A label of more than 63 letters is no name: nobody is asked for it.
+        let site = format!("http://{}.example", "a".repeat(64));
+        let client = Client::new(site.parse().unwrap(), Duration::from_secs(10), 1).unwrap();
+        let sent = client.send(Request::get(&site).body(()).unwrap());
+        assert!(matches!(sent, Err(CallError::Unreachable(_))), "{:?}", sent.err());
     }
 
     #[test]

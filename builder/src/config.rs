@@ -69,6 +69,26 @@ pub enum PlanError {
     Unreadable(String),
 }
 
+/// What to say where no settings file is read; `None` where one is.
+pub fn absence(files: &dyn Files, choices: &Choices) -> Option<String> {
+    let name = settings::FILE_NAME;
+    let is_there = |folder: &Path| match files.stamp(&folder.join(name)) {
+        Err(error) => error.kind() != std::io::ErrorKind::NotFound,
+        Ok(_) => true,
+    };
+    if choices.config.is_some() || is_there(&choices.here) {
+        return None;
+    }
+    let above = choices.here.ancestors().skip(1).find(|folder| is_there(folder));
+    Some(match above {
+        Some(folder) => format!(
+            "no {name} here: defaults hold\n  hint: there is one in `{}`: go there, or name it with --config",
+            folder.display()
+        ),
+        None => format!("no {name} here: defaults hold"),
+    })
+}
+
 /// Reads the settings and makes a plan. Warnings about the settings come beside it.
 pub fn plan(files: &dyn Files, choices: &Choices) -> Result<(Plan, Vec<Diagnostic>), PlanError> {
     let config = choices.here.join(choices.config.as_deref().unwrap_or(Path::new(settings::FILE_NAME)));
@@ -79,6 +99,9 @@ pub fn plan(files: &dyn Files, choices: &Choices) -> Result<(Plan, Vec<Diagnosti
         Err(error) if error.kind() == std::io::ErrorKind::NotFound && choices.config.is_none() => String::new(),
         Err(error) => return Err(PlanError::Unreadable(format!("could not read `{}`: {error}", config.display()))),
     };
+    if let (Some(env), Some(absence)) = (&choices.env, absence(files, choices)) {
+        return Err(PlanError::Unreadable(format!("there is no `[env.{env}]`, and {absence}")));
+    }
     let called = config.strip_prefix(&choices.here).unwrap_or(&config).display().to_string();
     let (compiled, mut findings) = settings::compile(&text, &called, choices.env.as_deref());
     let Some(Compiled { file, build }) = compiled else { return Err(PlanError::Settings(findings)) };
@@ -116,4 +139,28 @@ fn overlap(plan: &Plan) -> Option<Diagnostic> {
         Diagnostic::error(plan.source_called.clone(), "folders-overlap", message)
             .hint("give `[build] source` and `[build] output` two separate folders")
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::fs::Memory;
+
+    #[test]
+    fn a_settings_file_that_is_not_here_is_told() {
+        let files = Memory::new([("/shop/rimward.toml", b"".as_slice())]);
+        let choices = |here: &str| Choices { here: here.into(), ..Choices::default() };
+        assert_eq!(absence(&files, &choices("/shop")), None);
+        assert_eq!(absence(&files, &Choices { config: Some("x.toml".into()), ..choices("/") }), None);
+        assert_eq!(absence(&files, &choices("/other")).unwrap(), "no rimward.toml here: defaults hold");
+        let below = absence(&files, &choices("/shop/src/pages")).unwrap();
+        assert!(below.contains("there is one in `/shop`"), "{below}");
+    }
+
+    #[test]
+    fn an_environment_needs_a_settings_file() {
+        let choices = Choices { here: "/shop".into(), env: Some("nope".into()), ..Choices::default() };
+        let Err(PlanError::Unreadable(why)) = plan(&Memory::default(), &choices) else { panic!("a plan") };
+        assert_eq!(why, "there is no `[env.nope]`, and no rimward.toml here: defaults hold");
+    }
 }

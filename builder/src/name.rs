@@ -12,6 +12,8 @@ mod units;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
+use rimward_edge::path;
+
 use crate::diagnostic::Diagnostic;
 use crate::digest::Digest;
 use crate::link::html::{self, Need};
@@ -180,7 +182,7 @@ fn published_maps(minimal: &Minimal) -> BTreeMap<&SourcePath, NamedFile> {
 }
 
 fn comment_naming(map: &NamedFile, kind: Kind) -> String {
-    let name = map.asset.as_ref().map_or("", |asset| file_name(&asset.path));
+    let name = path::encode(map.asset.as_ref().map_or("", |asset| file_name(&asset.path)));
     match kind {
         Kind::Css => format!("\n/*# sourceMappingURL={name} */"),
         _ => format!("\n//# sourceMappingURL={name}\n"),

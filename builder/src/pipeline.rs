@@ -21,7 +21,7 @@ use crate::name;
 use crate::publish::{self, Beside, Earlier, Place, PublishError, Published};
 use crate::report::{self, Report};
 use crate::scan::{self, Snapshot};
-use crate::settings::{self, AssetsFrom};
+use crate::settings::{self, AssetsFrom, BuildSettings};
 use crate::threads;
 
 /// Where a build is; shown to whoever waits.
@@ -86,6 +86,7 @@ pub fn build(plan: &Plan, files: &dyn Files, progress: Progress<'_>, now: System
     let failed = |error| BuildError::Publish(error, Vec::new());
     let _lock = publish::lock(files, &plan.state).map_err(failed)?;
     let earlier = publish::earlier(files, &plan.output).map_err(failed)?;
+    publish::first_may_begin(files, &plan.output, &earlier).map_err(failed)?;
     let cache = Cache::open(&plan.state.join("cache"), now);
     let mut made = make(plan, files, &earlier, &cache, progress)?;
     made.findings.extend(cache.finish());
@@ -151,7 +152,7 @@ pub fn make(
     findings.extend(found);
 
     progress(Stage::Minify);
-    let (minimal, found) = minify::minify(graph, plan.settings.source_maps, cache, &pool);
+    let (minimal, found) = minify::minify(graph, minify_options(&plan.settings), cache, &pool);
     pool.broadcast(|_| arena::forget());
     findings.extend(found);
 
@@ -172,10 +173,12 @@ pub fn make(
 
     let rules = Rules { base: base.clone(), headers, redirects };
     let release = manifest::release(compressed, rules).map_err(|errors| findings.fail(errors))?;
-    let error_page = plan.settings.error_page.as_ref();
-    if let Some(missing) = error_page.and_then(|page| page.check(&release.manifest)) {
-        return Err(findings.fail(vec![missing]));
+    let missing: Vec<_> = plan.settings.pages.iter().filter_map(|page| page.check(&release.manifest)).collect();
+    if !missing.is_empty() {
+        return Err(findings.fail(missing));
     }
+    findings.extend(no_fallback(plan, &edge, &release));
+    findings.check()?;
     let platform_headers = match plan.settings.assets {
         AssetsFrom::Worker => None,
         AssetsFrom::Platform => {
@@ -184,6 +187,22 @@ pub fn make(
         }
     };
     Ok(Made { release, settings: manifest::json(&edge), platform_headers, snapshot, findings: findings.list })
+}
+
+fn minify_options(settings: &BuildSettings) -> minify::Options {
+    minify::Options { source_maps: settings.source_maps, keep_function_names: settings.keep_function_names }
+}
+
+/// The page that answers navigations by default may be missing: other sites than apps have none.
+fn no_fallback(plan: &Plan, edge: &SettingsFile, release: &Release) -> Vec<Diagnostic> {
+    let fallback = edge.chosen().document.fallback.iter();
+    let missing = fallback.filter(|path| !settings::has_page(&release.manifest, path));
+    let warning = |path: &String| {
+        let text = format!("there is no page `{path}`: nothing answers navigations to unknown paths");
+        Diagnostic::warning(plan.source_called.clone(), "no-fallback", text)
+            .hint("name the app's page in `fallback` of `[document]`, or write fallback = false")
+    };
+    missing.map(warning).collect()
 }
 
 /// What the settings, the bundler and the release before say about names.

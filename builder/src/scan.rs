@@ -1,7 +1,7 @@
 //! Reads the folder that a bundler wrote: every file, its kind, and what is wrong with names and links.
 //!
 //! Never outside the folder. Dotfiles are not published, but for `.well-known` (RFC 8615). Copies that a bundler
-//! compressed beside their originals are left out: the release has encodings of its own.
+//! compressed beside their originals are left out, where nothing names them: the release has encodings of its own.
 
 mod kind;
 mod names;
@@ -11,6 +11,9 @@ use std::fmt;
 use std::io;
 use std::path::Path;
 use std::sync::Arc;
+
+use aho_corasick::AhoCorasick;
+use rimward_edge::path::encode;
 
 use crate::diagnostic::Diagnostic;
 use crate::fs::{Files, Found, Stamp, What};
@@ -202,7 +205,32 @@ fn leave_out_compressed_copies(sources: &mut Sources) {
     };
     let copies: BTreeSet<SourcePath> =
         sources.files.values().filter(is_copy).map(|source| source.path.clone()).collect();
-    sources.files.retain(|path, _| !copies.contains(path));
+    let named = named_elsewhere(sources, &copies);
+    sources.files.retain(|path, _| !copies.contains(path) || named.contains(path));
+}
+
+/// Those of the copies that another file names, as a download for example: people want them as they are.
+fn named_elsewhere(sources: &Sources, copies: &BTreeSet<SourcePath>) -> BTreeSet<SourcePath> {
+    let mut named = BTreeSet::new();
+    let spellings =
+        copies.iter().flat_map(|path| [(path.file_name().to_owned(), path), (encode(path.file_name()), path)]);
+    let (spelled, paths): (Vec<String>, Vec<&SourcePath>) = spellings.unzip();
+    let Ok(search) = AhoCorasick::new(spelled) else { return named };
+    let files =
+        sources.files.values().filter(|source| source.kind != Kind::SourceMap && !copies.contains(&source.path));
+    let rules = sources.headers.iter().chain(&sources.redirects).map(String::as_bytes);
+    for text in files.map(|source| &*source.bytes).chain(rules) {
+        let goes_on =
+            |byte: Option<&u8>| byte.is_some_and(|byte| byte.is_ascii_alphanumeric() || b"-_.%".contains(byte));
+        for found in search.find_overlapping_iter(text) {
+            // Behind it a dot may end a sentence.
+            let before = found.start().checked_sub(1).and_then(|at| text.get(at));
+            if !goes_on(before) && !text.get(found.end()).is_some_and(u8::is_ascii_alphanumeric) {
+                named.insert(paths[found.pattern().as_usize()].clone());
+            }
+        }
+    }
+    named
 }
 
 impl SourcePath {

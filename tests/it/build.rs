@@ -102,6 +102,27 @@ fn the_bundlers_hashes_do_not_matter_only_the_bytes_do() {
 }
 
 #[test]
+fn a_map_that_is_no_source_map_is_a_file_like_others() {
+    let files = app();
+    files.put("/shop/dist/levels/one.map", b"{\"version\":1,\"tiles\":[0,1]}");
+    files.put("/shop/dist/assets/lone-H5IQ_Up3.map", br#"{"version":3,"sources":[],"names":[],"mappings":""}"#);
+    let game =
+        b"fetch('/levels/one.map');fetch('/assets/lone-H5IQ_Up3.map');new URL('../levels/one.map',import.meta.url)";
+    files.put("/shop/dist/assets/about-D0pLq93m.js", game);
+    build(&files).expect("a release");
+    let (_, manifest) = published(&files);
+    let level = manifest.assets.get("levels/one.map").unwrap();
+    assert!(
+        manifest.documents.contains_key("levels/one.map")
+            && !manifest.documents.contains_key("assets/lone-H5IQ_Up3.map")
+    );
+    let path = Path::new("/shop/public").join(&manifest.assets.get("assets/about.js").unwrap().path);
+    let text = String::from_utf8(files.read(&path).expect("a script")).expect("text");
+    assert!(text.contains("/levels/one.map") && text.contains("/assets/lone-H5IQ_Up3.map"), "{text}");
+    assert!(text.contains(&format!("../{}", level.path)), "{text}");
+}
+
+#[test]
 fn policies_of_the_settings_allow_the_inline_scripts_that_are_published() {
     let files = app();
     let (script, lone) = ("import(\"/assets/index-Bq3dk1xZ.js\")", "sha256-lone=");
@@ -430,9 +451,9 @@ fn every_release_is_whole(public: &Path) {
 #[test]
 fn the_page_for_errors_must_be_a_page_of_the_release() {
     for (named, file, hint) in [
-        ("/500.html", None, Some("let the bundler write `500.html`, or remove the key")),
+        ("/500.html", None, Some("let the bundler write `500.html`, or write `false` for none")),
         ("/50.html", Some("500.html"), Some("did you mean \"/500.html\"?")),
-        ("/robots.txt", Some("500.html"), Some("let the bundler write `robots.txt`, or remove the key")),
+        ("/robots.txt", Some("500.html"), Some("let the bundler write `robots.txt`, or write `false` for none")),
         ("/500.html", Some("500.html"), None),
     ] {
         let files = app();

@@ -177,6 +177,144 @@ fn a_wrangler_file_that_is_there_is_left_alone() {
     assert_eq!(fs::read_to_string(folder.path().join("wrangler.toml")).unwrap(), "name = \"own\"\n");
 }
 
+#[test]
+fn init_writes_the_one_of_its_two_files_that_is_missing() {
+    let folder = project();
+    let project = folder.path();
+    let settings = "[site]\nname = \"mine\"\n[build]\noutput = \"out\"\n";
+    fs::write(project.join("rimward.toml"), settings).unwrap();
+    check(&run(project, &["init"]), 0, &["wrote wrangler.toml", "added .rimward/ and out/ to .gitignore"]);
+    assert_eq!(fs::read_to_string(project.join("rimward.toml")).unwrap(), settings);
+    let wrangler = fs::read_to_string(project.join("wrangler.toml")).unwrap();
+    assert!(wrangler.contains("name = \"mine\"\n") && wrangler.contains("directory = \"out\"\n"), "{wrangler}");
+    check(&run(project, &["init"]), 2, &["is there already, and so is wrangler.toml: nothing was changed"]);
+
+    fs::write(project.join("rimward.toml"), "").unwrap();
+    fs::remove_file(project.join("wrangler.toml")).unwrap();
+    check(&run(project, &["init"]), 0, &["wrote wrangler.toml"]);
+    // Two sites without a name would be one Worker.
+    assert!(fs::read_to_string(project.join("wrangler.toml")).unwrap().contains("name = \"shop\"\n"));
+
+    fs::rename(project.join("wrangler.toml"), project.join("wrangler.jsonc")).unwrap();
+    check(&run(project, &["dev"]), 2, &["hint: write as wrangler.toml what wrangler.jsonc says"]);
+    check(&run(project, &["init"]), 2, &["and so is wrangler.jsonc: nothing was changed"]);
+}
+
+#[test]
+fn what_init_writes_is_laid_out_well() {
+    let folder = project();
+    let project = folder.path();
+    fs::create_dir(project.join("public")).unwrap();
+    check(&run(project, &["init"]), 0, &["releases go to `release`"]);
+    let settings = fs::read_to_string(project.join("rimward.toml")).unwrap();
+    let beside = |line: &str| line.find('=').and_then(|_| line.rfind("# ")).filter(|at| *at > 0);
+    let columns: Vec<usize> = settings.lines().filter_map(beside).collect();
+    assert!(columns.len() >= 5 && columns.iter().all(|at| *at == columns[0]), "{settings}");
+    for file in ["rimward.toml", "wrangler.toml"] {
+        let text = fs::read_to_string(project.join(file)).unwrap();
+        assert!(text.lines().all(|line| !line.starts_with(' ')), "{text}");
+    }
+}
+
+#[test]
+fn what_is_to_be_kept_for_all_locations_needs_a_store() {
+    let folder = project();
+    let project = folder.path();
+    check(&run(project, &["init"]), 0, &[]);
+    let path = project.join("rimward.toml");
+    let cached = "[[pool]]\nname = \"api\"\norigin = [{ url = \"https://api.example.com\" }]\n[[route]]\npath = \"/api/*\"\n\
+                  pool = \"api\"\ncache = \"api\"\n[cache.api]\npersist = true\n";
+    fs::write(&path, fs::read_to_string(&path).unwrap() + cached).unwrap();
+    let no_store = ["there is no `KV`", "hint: `npx wrangler kv namespace create KV` makes one"];
+    check(&run(project, &["check"]), 0, &no_store);
+    check(&run(project, &["build"]), 0, &no_store);
+    // The block that init wrote, taken out of its comment.
+    let path = project.join("wrangler.toml");
+    let text = fs::read_to_string(&path).unwrap();
+    let bound = text.replace("# [[kv", "[[kv").replace("# binding", "binding").replace("# id", "id");
+    assert_ne!(bound, text);
+    fs::write(&path, bound).unwrap();
+    let checked = run(project, &["check", "--json"]);
+    let report: serde_json::Value = serde_json::from_slice(&checked.stdout).unwrap();
+    assert_eq!(report["findings"], serde_json::json!([]));
+}
+
+#[test]
+fn a_fallback_must_be_a_page_of_the_release() {
+    let folder = project();
+    let project = folder.path();
+    fs::write(project.join("rimward.toml"), "[document]\nfallback = \"/app.html\"\n").unwrap();
+    let missing = ["rimward.toml:2:12", "`fallback` of `[document]` names no page of the release: \"/app.html\""];
+    check(&run(project, &["build"]), 1, &missing);
+    check(&run(project, &["check"]), 1, &missing);
+
+    fs::write(project.join("rimward.toml"), "").unwrap();
+    fs::rename(project.join("dist/index.html"), project.join("dist/about.html")).unwrap();
+    let built = run(project, &["build"]);
+    check(&built, 0, &["there is no page `index.html`: nothing answers navigations", "or write fallback = false"]);
+    let explained = run(project, &["route", "explain", "/x", "--header", "accept: text/html"]);
+    let text = String::from_utf8(explained.stdout).unwrap();
+    assert!(text.contains("the release has no page that `fallback` of `[document]` names"), "{text}");
+
+    fs::write(project.join("rimward.toml"), "[document]\nfallback = false\n").unwrap();
+    let built = run(project, &["build", "--strict"]);
+    check(&built, 0, &[]);
+}
+
+#[test]
+fn a_first_release_is_not_put_into_a_folder_of_somebody_else() {
+    let folder = project();
+    let project = folder.path();
+    fs::create_dir(project.join("public")).unwrap();
+    fs::write(project.join("public/logo.svg"), "<svg/>").unwrap();
+    let taken = ["holds no release, but files that rimward did not write: `logo.svg` is one", "as `rimward init` does"];
+    check(&run(project, &["build"]), 1, &taken);
+    assert_eq!(fs::read_dir(project.join("public")).unwrap().count(), 1);
+    check(&run(project, &["init"]), 0, &["releases go to `release`"]);
+    check(&run(project, &["build"]), 0, &["published in `release`"]);
+    // What was put there since is somebody's own affair.
+    fs::write(project.join("release/note.txt"), "mine").unwrap();
+    check(&run(project, &["build"]), 0, &["`note.txt`"]);
+}
+
+#[test]
+fn a_settings_file_that_is_not_there_is_told() {
+    let folder = project();
+    let project = folder.path();
+    check(&run(project, &["route", "explain", "/"]), 0, &["no rimward.toml here: defaults hold"]);
+    check(&run(project, &["build"]), 0, &["no rimward.toml here: defaults hold"]);
+    check(&run(project, &["check", "--env", "nope"]), 2, &["there is no `[env.nope]`, and no rimward.toml here"]);
+    fs::write(project.join("rimward.toml"), "").unwrap();
+    let above = format!("there is one in `{}`", project.canonicalize().unwrap().display());
+    check(&run(&project.join("dist"), &["route", "explain", "/"]), 0, &["no rimward.toml here", &above]);
+    let here = run(project, &["route", "explain", "/"]);
+    assert!(!String::from_utf8_lossy(&here.stderr).contains("defaults hold"));
+}
+
+#[test]
+fn a_check_that_is_interrupted_leaves_nothing_behind() {
+    let folder = project();
+    let project = folder.path();
+    // Enough work to be interrupted in.
+    let lines = (0..40_000).map(|at| format!("export const a{at} = () => [{at}, 'text {at}'];\n"));
+    let script = lines.collect::<Vec<_>>().concat();
+    fs::write(project.join("dist/app.js"), script).unwrap();
+    let temporary = project.join("temporary");
+    fs::create_dir(&temporary).unwrap();
+    let mut command = rimward();
+    command.arg("check").current_dir(project).env_remove("RIMWARD_ENV").env("TMPDIR", &temporary);
+    let checking = command.stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
+    let begun = || fs::read_dir(&temporary).unwrap().flatten().any(|entry| entry.path().join("one").is_dir());
+    let until = Instant::now() + Duration::from_secs(30);
+    while !begun() && Instant::now() < until {
+        std::thread::sleep(Duration::from_millis(1));
+    }
+    assert!(Command::new("kill").args(["-INT", &checking.id().to_string()]).status().unwrap().success());
+    let output = checking.wait_with_output().unwrap();
+    assert_eq!(output.status.code(), Some(2), "{}", String::from_utf8_lossy(&output.stderr));
+    assert_eq!(fs::read_dir(&temporary).unwrap().count(), 0);
+}
+
 /// Asks until there is an answer.
 fn ask(port: u16) -> Option<String> {
     let until = Instant::now() + Duration::from_secs(30);

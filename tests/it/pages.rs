@@ -28,6 +28,7 @@ fn minified(page: &str) -> Option<String> {
         script: ScriptKind::Unknown,
         wants_map: false,
         gently: false,
+        keep_function_names: false,
     };
     html::minify(&input).ok().map(|minified| minified.text)
 }
@@ -183,7 +184,15 @@ fn is_code(attributes: &[Attribute]) -> bool {
 
 fn minified_script(text: &str, kind: ScriptKind) -> Option<String> {
     let path = SourcePath::parse("a.js").expect("a path");
-    let input = Input { path: &path, kind: Kind::Script, text, script: kind, wants_map: false, gently: false };
+    let input = Input {
+        path: &path,
+        kind: Kind::Script,
+        text,
+        script: kind,
+        wants_map: false,
+        gently: false,
+        keep_function_names: false,
+    };
     script::minify(&input).ok().map(|minified| minified.text)
 }
 

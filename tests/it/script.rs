@@ -13,8 +13,20 @@ const PAGE: &str = "const vm = require('vm'), fs = require('fs');
 for (const file of process.argv.slice(2)) vm.runInThisContext(fs.readFileSync(file, 'utf8'), file);";
 
 fn minify(text: &str, kind: ScriptKind) -> String {
+    minify_as(text, kind, false)
+}
+
+fn minify_as(text: &str, kind: ScriptKind, keep_function_names: bool) -> String {
     let path = SourcePath::parse("a.js").expect("a path");
-    let input = Input { path: &path, kind: Kind::Script, text, script: kind, wants_map: false, gently: false };
+    let input = Input {
+        path: &path,
+        kind: Kind::Script,
+        text,
+        script: kind,
+        wants_map: false,
+        gently: false,
+        keep_function_names,
+    };
     script::minify(&input).unwrap_or_else(|refusal| panic!("{refusal}: {text}")).text
 }
 
@@ -77,6 +89,68 @@ fn names_of_a_classic_script_are_seen_by_the_next() {
     ]);
     check_page(&["var unused = 1; function unusedToo() {}", "console.log(typeof unused, typeof unusedToo)"]);
     check_page(&["'use strict'; var a = 5; { let a = 6 }", "console.log(a)"]);
+}
+
+#[test]
+fn what_a_classic_script_declares_at_its_top_is_assigned_by_others() {
+    check_page(&[
+        "let apiBase = '/a'; function getBase() { return apiBase }; let user; function who() { return user ? user.name : 'nobody' }",
+        "apiBase = '/b'; user = { name: 'me' }",
+        "console.log(getBase(), who(), apiBase, user.name)",
+    ]);
+    check_page(&[
+        "class Cart { static kind = 'a' } function kind() { return Cart.kind } let late = false; const run = () => late && 'ran'",
+        "Cart = { kind: 'b' }; late = true",
+        "console.log(kind(), run())",
+    ]);
+    check_page(&[
+        "let step = 0; function next() { const before = step; advance(); return before } function twice() { return step === 0 }",
+        "function advance() { step++ }",
+        "console.log(next(), next(), twice())",
+    ]);
+}
+
+#[test]
+fn calls_that_only_see_whether_something_throws_are_made() {
+    check_module(
+        "const ok = s => { try { decodeURIComponent(s); return true } catch { return false } };
+         const unused = s => { try { const text = encodeURI(s); return true } catch { return false } };
+         const check = s => { void decodeURI(s) }; const checks = s => { try { check(s); return true } catch { return false } };
+         const point = s => { try { String.fromCodePoint(s); return true } catch { return false } };
+         const text = s => { try { String(s), 0; return true } catch { return false } };
+         const number = s => { try { isNaN(s); parseInt(s); return true } catch { return false } };
+         const maths = s => { try { Math.abs(s); return true } catch { return false } };
+         console.log(ok('%'), ok('a'), unused('\\ud800'), unused('a'), checks('%'), checks('a'), point(-1), point(1), text(Object.create(null)),
+           text(1), number(Symbol()), number(1), maths(1n), maths(1)); export {}",
+    );
+}
+
+#[test]
+fn names_and_classes_that_are_only_tried_are_tried() {
+    for check in [
+        "try { later; return true } catch { return false }",
+        "try {\n void later\n return true } catch { return false }",
+        "try{return later,!0}catch{return!1}",
+        "try { (later); return true } catch { return false }",
+    ] {
+        check_module(&format!(
+            "const known = () => {{ {check} }}; const early = known(); let later = 1; console.log(early, known(), later); export {{}}"
+        ));
+    }
+    for check in [
+        "try { class A extends s {} return true } catch { return false }",
+        "try{return class extends s{},!0}catch{return!1}",
+        "try { (class extends s {}); return true } catch { return false }",
+    ] {
+        check_module(&format!(
+            "const constructs = s => {{ {check} }}; console.log(constructs(1), constructs(Map), constructs(() => 1)); export {{}}"
+        ));
+    }
+    let minified = minify(
+        "try { await_\n .then() } catch {} try { return_() } catch {} try { (0, a.b)() } catch {} if (1 > 2) f()",
+        ScriptKind::Unknown,
+    );
+    assert!(!minified.contains("if"), "compressed all the same: {minified}");
 }
 
 #[test]
@@ -156,6 +230,13 @@ fn classes_keep_their_private_and_static_parts() {
          class Twice extends Counter { increase() { super.increase(); return super.increase() } }
          const twice = new Twice().increase(); console.log(twice.value, Counter.has(twice), Counter.has({}), JSON.stringify(twice)); export {}",
     );
+}
+
+#[test]
+fn functions_and_classes_keep_their_names_where_the_settings_say_so() {
+    let text = "class Customer {} const Order = class {}; function deliver() {} const pack = () => {}; let wrap = function () {};
+        console.log(new Customer().constructor.name, Order.name, deliver.name, pack.name, wrap.name); export {}";
+    assert_eq!(module(&minify_as(text, ScriptKind::Module, true)), module(text));
 }
 
 #[test]

@@ -180,6 +180,10 @@ fn usage_and_environment_have_an_exit_status_of_their_own() {
     let free = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
     let output = run(&["--to", &format!("http://{free}"), "--list", "urls.txt"]);
     check(&output, 2, &[&format!("http://{free} could not be reached"), "requests  2, 2 failed"]);
+    // No label of a name has more than 63 letters: no server of names is asked.
+    let nobody = format!("http://{}.example", "a".repeat(64));
+    let output = run(&["--to", &nobody, "--list", "urls.txt"]);
+    check(&output, 2, &[&format!("{nobody} could not be reached"), "requests  2, 2 failed"]);
 }
 
 #[test]

@@ -6,7 +6,7 @@ use serde::Serialize;
 
 use super::{Ended, Talk};
 use crate::cli::BuildArgs;
-use crate::config::{Choices, Plan, PlanError, Strictness, plan};
+use crate::config::{Choices, Plan, PlanError, Strictness, absence, plan};
 use crate::diagnostic::{Diagnostic, Severity};
 use crate::fs::Real;
 use crate::pipeline::{self, BuildError, Built};
@@ -30,6 +30,9 @@ pub fn run(args: &BuildArgs) -> Ended {
         jobs: usize::from(args.jobs),
         strictness: if args.strict { Strictness::Strict } else { Strictness::Lenient },
     };
+    if let Some(absence) = absence(&Real, &choices) {
+        talk.say(absence);
+    }
     let (plan, mut findings) = match plan(&Real, &choices) {
         Ok(planned) => planned,
         Err(PlanError::Settings(findings)) => return errors(&talk, args, &findings),
@@ -118,9 +121,10 @@ fn not_published(talk: &Talk, error: &PublishError) -> Ended {
     talk.error(error);
     talk.say("nothing was published: the release that answered before still does");
     match error {
-        PublishError::OtherBytes { .. } | PublishError::TooManyFiles { .. } | PublishError::Foreign { .. } => {
-            Ended::Errors
-        }
+        PublishError::OtherBytes { .. }
+        | PublishError::TooManyFiles { .. }
+        | PublishError::Foreign { .. }
+        | PublishError::Taken { .. } => Ended::Errors,
         PublishError::Io { .. }
         | PublishError::Locked { .. }
         | PublishError::Corrupt { .. }

@@ -22,7 +22,7 @@ use rimward_edge::guard::secret::Scope;
 
 use crate::cli::{Cli, Command, ProjectArgs, SiteArgs};
 use crate::client::SiteUrl;
-use crate::config::{Choices, Plan, PlanError, Strictness, plan};
+use crate::config::{Choices, Plan, PlanError, Strictness, absence, plan};
 use crate::diagnostic::{Diagnostic, Severity};
 use crate::fs::Real;
 use crate::site::{Site, SiteError};
@@ -116,28 +116,46 @@ fn ended(talk: &Talk, done: Result<Ended, Trouble>) -> Ended {
     }
 }
 
-/// The plan of the project that was meant, and warnings about its settings; where there is none, it has been said why.
+/// The plan of the project that was meant, and warnings about its settings; where there is none, it has been said why, and
+/// where it has no settings file, that.
 fn plan_of(talk: &Talk, project: &ProjectArgs, jobs: usize) -> Result<(Plan, Vec<Diagnostic>), Ended> {
-    let trouble = |why: String| {
-        talk.error(why);
+    let choices = choices_of(talk, project, jobs)?;
+    if let Some(absence) = absence(&Real, &choices) {
+        talk.say(absence);
+    }
+    planned(talk, &choices)
+}
+
+/// The same for whoever has been told before.
+fn plan_again(talk: &Talk, project: &ProjectArgs) -> Result<(Plan, Vec<Diagnostic>), Ended> {
+    planned(talk, &choices_of(talk, project, 0)?)
+}
+
+fn choices_of(talk: &Talk, project: &ProjectArgs, jobs: usize) -> Result<Choices, Ended> {
+    let here = std::env::current_dir().map_err(|error| {
+        talk.error(format!("could not find out the current folder: {error}"));
         Ended::Trouble
-    };
-    let here =
-        std::env::current_dir().map_err(|error| trouble(format!("could not find out the current folder: {error}")))?;
-    let choices = Choices {
+    })?;
+    Ok(Choices {
         here,
         config: project.config.clone(),
         source: None,
         env: project.env.clone(),
         jobs,
         strictness: Strictness::Lenient,
-    };
-    plan(&Real, &choices).map_err(|error| match error {
+    })
+}
+
+fn planned(talk: &Talk, choices: &Choices) -> Result<(Plan, Vec<Diagnostic>), Ended> {
+    plan(&Real, choices).map_err(|error| match error {
         PlanError::Settings(findings) => {
             talk.findings(&findings);
             Ended::Errors
         }
-        PlanError::Unreadable(why) => trouble(why),
+        PlanError::Unreadable(why) => {
+            talk.error(why);
+            Ended::Trouble
+        }
     })
 }
 

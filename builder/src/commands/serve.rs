@@ -1,6 +1,6 @@
 //! `rimward serve`: the Worker on bare `workerd`, without wrangler.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io::{self, Read as _, Write as _};
 use std::net::{IpAddr, SocketAddr, TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
@@ -8,6 +8,7 @@ use std::process::Command;
 use std::sync::mpsc::Receiver;
 use std::time::{Duration, Instant};
 
+use rimward_edge::config::Settings;
 use rimward_edge::control::zone;
 use rimward_edge::guard::secret::Scope;
 use rimward_edge::release::manifest::RELEASES_PATH;
@@ -101,7 +102,7 @@ fn configuration(args: &ServeArgs, plan: &Plan, state: &Path, address: SocketAdd
         assets: Some(plan.output.clone()),
         state: Some(kept),
         variables: variables(args.project.env.as_deref()),
-        secrets: secrets(&|name| std::env::var_os(name).is_some()),
+        secrets: secrets(plan.settings_file.chosen(), &|name| std::env::var_os(name).is_some()),
         outbound: Outbound::anywhere(),
         cf_field: None,
     };
@@ -123,11 +124,17 @@ fn variables(env: Option<&str>) -> BTreeMap<String, String> {
     variables
 }
 
-/// What the Worker gets from our own environment, where it is set: the secrets of its own addresses, and the zone.
-fn secrets(is_set: &dyn Fn(&str) -> bool) -> Vec<String> {
+/// What the Worker gets from our own environment, where it is set: the secrets of its own addresses, the zone, and the secrets that
+/// the pools name.
+fn secrets(settings: &Settings, is_set: &dyn Fn(&str) -> bool) -> Vec<String> {
     let scopes = Scope::ALL.iter().flat_map(|scope| scope.names());
     let zone = [zone::ID_VARIABLE, zone::TOKEN_VARIABLE, zone::API_VARIABLE];
-    scopes.chain(zone).filter(|name| is_set(name)).map(str::to_owned).collect()
+    let of_pools = settings.pools.values().flat_map(|pool| {
+        let sticky = pool.sticky.as_ref().map(|sticky| sticky.secret.as_str());
+        sticky.into_iter().chain(pool.credential.as_ref().map(|credential| credential.secret.as_str()))
+    });
+    let passed: BTreeSet<&str> = scopes.chain(zone).chain(of_pools).filter(|name| is_set(name)).collect();
+    passed.into_iter().map(str::to_owned).collect()
 }
 
 /// The hosts that are answered; none: any.
@@ -223,6 +230,8 @@ fn shown(path: &Path) -> String {
 
 #[cfg(test)]
 mod tests {
+    use serde_json::json;
+
     use super::*;
 
     #[test]
@@ -250,9 +259,21 @@ mod tests {
 
     #[test]
     fn only_secrets_that_are_set_reach_the_worker() {
-        let set = ["RIMWARD_ZONE_ID", "RIMWARD_PURGE_SECRET_OLD", "PATH"];
-        let passed = secrets(&|name| set.contains(&name));
-        assert_eq!(passed, ["RIMWARD_PURGE_SECRET_OLD", "RIMWARD_ZONE_ID"]);
+        let settings: Settings = serde_json::from_value(json!({
+            "site": { "name": "shop", "base": "/" },
+            "document": { "cache_control": "no-cache" },
+            "pools": { "api": {
+                "origins": [{ "url": "https://a.example" }],
+                "timeout": { "answer_ms": 1 },
+                "sticky": { "cookie": "s", "secret": "STICKY_KEY" },
+                "credential": { "kind": "hmac", "header": "x-key", "secret": "API_KEY" },
+            } },
+        }))
+        .unwrap();
+        let set = ["RIMWARD_ZONE_ID", "RIMWARD_PURGE_SECRET_OLD", "PATH", "API_KEY", "STICKY_KEY"];
+        let passed = |set: &[&str]| secrets(&settings, &|name| set.contains(&name));
+        assert_eq!(passed(&set), ["API_KEY", "RIMWARD_PURGE_SECRET_OLD", "RIMWARD_ZONE_ID", "STICKY_KEY"]);
+        assert_eq!(passed(&["STICKY_KEY"]), ["STICKY_KEY"]);
     }
 
     #[test]

@@ -18,6 +18,8 @@ impl Files for Real {
         if !root.is_dir() {
             return Err(io::ErrorKind::NotADirectory.into());
         }
+        // A root that cannot be listed has no name below itself to be found by.
+        fs::read_dir(&root)?;
         let mut found = Vec::new();
         let mut walk = WalkDir::new(&root).min_depth(1).follow_links(true).sort_by_file_name().into_iter();
         while let Some(entry) = walk.next() {
@@ -192,6 +194,18 @@ mod tests {
         let found = names(&root);
         let found: Vec<(&str, &str)> = found.iter().map(|(path, what)| (path.as_str(), what.as_str())).collect();
         assert_eq!(found, expected);
+    }
+
+    #[test]
+    fn a_root_that_cannot_be_listed_is_an_error_of_its_own() {
+        use std::os::unix::fs::PermissionsExt as _;
+        let folder = tempfile::tempdir().unwrap();
+        fs::set_permissions(folder.path(), fs::Permissions::from_mode(0o000)).unwrap();
+        // Some users may read everything.
+        if fs::read_dir(folder.path()).is_err() {
+            let error = Real.walk(folder.path(), &|_| true).unwrap_err();
+            assert_eq!(error.kind(), io::ErrorKind::PermissionDenied);
+        }
     }
 
     #[test]

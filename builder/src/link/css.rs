@@ -275,6 +275,8 @@ mod tests {
             "@import 'gone.css';@font-face{src:url(./inter-B9kq2_xR.woff2)}a{b:url( '../img/a\\20 b.png' );--c:url(/favicon.svg?d#e)}",
             "@import 'gone.css';@font-face{src:url(./inter-TOKEN.woff2)}a{b:url( '../img/a\\20 b.FILE.png' );--c:url(/favicon.FILE.svg?d#e)}",
         );
+        let joined = "a{}/*# sourceMappingURL=inter-B9kq2_xR.woff2 */b{}";
+        crate::link::fixture::check(link, "assets/index-BgJEWM-p.css", joined, joined);
     }
 
     #[test]

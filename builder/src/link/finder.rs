@@ -3,7 +3,7 @@
 use std::ops::Range;
 
 use super::names::{How, Names, Resolved};
-use super::{Edit, Linked, Naming, Reference, ReferenceKind};
+use super::{Edit, Linked, Reference, ReferenceKind};
 use crate::diagnostic::Diagnostic;
 use crate::scan::{Source, SourcePath};
 use crate::syntax::spelled::Spelled;
@@ -92,8 +92,16 @@ impl<'a> Finder<'a> {
         outer: Outer<'_>,
     ) -> Option<SourcePath> {
         match resolved {
-            Resolved::File { to, .. } if certainty == Certainty::Text && !self.is_hashed(&to) => None,
+            Resolved::File { to, .. } if certainty == Certainty::Text && !self.names.is_hashed(&to) => None,
             Resolved::File { to, edit } => {
+                let stays = match kind {
+                    // Who follows a link may keep it, or the file by its name.
+                    ReferenceKind::Navigation => !self.names.is_hashed(&to),
+                    ReferenceKind::Name => !self.names.is_loaded(&to),
+                    _ => false,
+                };
+                // A comment that names a map goes, or stays for nobody: the map gets another place.
+                let edit = edit.filter(|_| !stays && kind != ReferenceKind::SourceMap);
                 if let Some(edit) = edit {
                     self.edit(Edit { span: outer(url.source_of(edit.span)), text: edit.text });
                 }
@@ -101,10 +109,11 @@ impl<'a> Finder<'a> {
                 self.refer(Reference { to: to.clone(), kind, span });
                 Some(to)
             }
-            Resolved::Dangling(_) if certainty == Certainty::Url && kind != ReferenceKind::Navigation => {
+            Resolved::Dangling(path) if certainty == Certainty::Url && kind != ReferenceKind::Navigation => {
                 let at = outer(url.source_of(0..url.text.len())).start;
                 let finding = self.names.dangling(self.source, self.text, at, &url.text);
                 self.warn(finding);
+                self.linked.dangling.push(path);
                 None
             }
             _ => None,
@@ -113,6 +122,11 @@ impl<'a> Finder<'a> {
 
     pub(super) fn refer(&mut self, reference: Reference) {
         self.linked.references.push(reference);
+    }
+
+    /// A file whose path is a key.
+    pub(super) fn compared(&mut self, file: SourcePath) {
+        self.linked.facts.compared.insert(file);
     }
 
     /// Takes over what another linker found in a part of the text.
@@ -139,9 +153,5 @@ impl<'a> Finder<'a> {
     /// The same at a place in the text.
     pub(super) fn warn_at(&mut self, finding: Diagnostic, offset: usize) {
         self.warn(finding.at(self.text, offset));
-    }
-
-    fn is_hashed(&self, path: &SourcePath) -> bool {
-        matches!(self.names.naming(path), Some(Naming::Hashed { .. }))
     }
 }

@@ -5,7 +5,7 @@ use super::names::{NameOptions, Names};
 use super::placeholder::Meaning;
 use crate::scan::{Kind, Source, SourcePath, Sources};
 
-const FILES: [(&str, Kind); 14] = [
+const FILES: [(&str, Kind); 16] = [
     ("index.html", Kind::Html),
     ("sub/page.html", Kind::Html),
     ("assets/index-Cd8DgnZB.js", Kind::Script),
@@ -20,6 +20,8 @@ const FILES: [(&str, Kind); 14] = [
     ("img/a&b.png", Kind::Other),
     ("plain.js", Kind::Script),
     ("app.webmanifest", Kind::WebManifest),
+    ("app.pdf", Kind::Other),
+    ("data.json", Kind::Json),
 ];
 
 pub(super) fn path(path: &str) -> SourcePath {

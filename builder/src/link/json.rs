@@ -13,7 +13,15 @@ use crate::syntax::json::strings;
 /// Finds the references of a JSON file; none where it is not JSON.
 pub(super) fn link(source: &Source, text: &str, names: &Names) -> Linked {
     let mut finder = Finder::new(source, text, names);
-    for string in strings(text).unwrap_or_default().iter().filter(|string| !string.is_key) {
+    for string in &strings(text).unwrap_or_default() {
+        if string.is_key {
+            if string.value.text.starts_with('/')
+                && let Resolved::File { to, .. } = names.resolve(&source.path, &string.value.text, How::File)
+            {
+                finder.compared(to);
+            }
+            continue;
+        }
         // Relative names count from the root of the build in all known lists; else from the file.
         let resolved = [How::Base, How::File]
             .into_iter()

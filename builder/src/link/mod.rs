@@ -149,6 +149,8 @@ pub struct Linked {
     pub references: Vec<Reference>,
     /// Dangling references and the like.
     pub diagnostics: Vec<Diagnostic>,
+    /// The paths, below the base, that dangling references lead to.
+    pub dangling: Vec<String>,
     /// Files that must keep their names.
     pub keeps: Vec<Keep>,
     /// What scripts say that only the whole build can make use of.
@@ -183,6 +185,7 @@ impl Linked {
         self.edits.extend(part.edits);
         self.references.extend(part.references);
         self.diagnostics.extend(part.diagnostics);
+        self.dangling.extend(part.dangling);
         self.keeps.extend(part.keeps);
         self.facts.absorb(part.facts);
     }

@@ -2,9 +2,11 @@
 //!
 //! Everything that is decided about names is decided here; the linkers of the formats only find where names stand.
 
+mod base;
 mod grammar;
 mod import_map;
 mod integrity;
+mod loaded;
 mod resolve;
 mod tokens;
 mod twins;
@@ -83,6 +85,7 @@ pub struct Names {
     search: TokenSearch,
     integrity: IntegrityValues,
     import_map: ImportMap,
+    compared: BTreeSet<SourcePath>,
 }
 
 #[derive(Debug, Clone)]
@@ -126,18 +129,25 @@ impl Names {
             search: TokenSearch::default(),
             integrity: IntegrityValues::of(sources),
             import_map: ImportMap::default(),
+            compared: BTreeSet::new(),
         };
         let unnamed = names.placeholders.marker.is_empty();
         for source in sources.files.values() {
             let naming = match splits.get(&source.path) {
                 _ if unnamed || is_kept(source, &kept) => Naming::Kept,
                 Some(split) => split.clone(),
+                // It leaves the release, or stays at its own URL.
+                None if source.kind == Kind::SourceMap => Naming::Kept,
                 None => plain(&source.path),
             };
             names.add(source, naming, &logical);
         }
+        names.leave_lone_maps();
         names.define_tokens();
         names.import_map = ImportMap::of(sources, &names);
+        for script in names.import_map.below_prefixes(&names) {
+            names.keep(&script);
+        }
         (names, diagnostics)
     }
 
@@ -200,6 +210,17 @@ impl Names {
         group
     }
 
+    /// Strings that may be the path of this file stay from now on; whether they did not before.
+    pub fn compare(&mut self, path: &SourcePath) -> bool {
+        let renamed = matches!(self.naming(path), Some(Naming::Plain { .. }));
+        renamed && self.compared.insert(path.clone())
+    }
+
+    /// Whether something is compared with the path of this file.
+    pub fn is_compared(&self, path: &SourcePath) -> bool {
+        self.compared.contains(path)
+    }
+
     /// The warning for a URL that refers to no file, at its place in the text.
     pub fn dangling(&self, source: &Source, text: &str, offset: usize, url: &str) -> Diagnostic {
         let message = format!("cannot resolve `{}`: no such file", shortened(url));
@@ -241,6 +262,21 @@ impl Names {
         }
         self.placeholders.define(&format!("revision {logical}"), Meaning::Revision(path.clone()));
         self.files.insert(path.clone(), File { kind: source.kind, naming, logical, placeholder });
+    }
+
+    /// A fingerprint that source maps alone carry names no file of the release.
+    fn leave_lone_maps(&mut self) {
+        let files = &mut self.files;
+        self.tokens.retain(|_, group| {
+            let is_map = |path: &SourcePath| files.get(path).is_some_and(|file| file.kind == Kind::SourceMap);
+            let lone = group.files.iter().all(is_map);
+            for path in group.files.iter().filter(|_| lone) {
+                if let Some(file) = files.get_mut(path) {
+                    file.naming = Naming::Kept;
+                }
+            }
+            !lone
+        });
     }
 
     /// Tokens in the order of the logical paths that carry them, so that a collision is settled alike in each build.

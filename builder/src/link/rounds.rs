@@ -1,7 +1,8 @@
 //! Links a whole build: every file by its format, until it is settled which files keep their names.
 //!
 //! Who names a file in a way that cannot be rewritten is seen only while linking; such files keep their names, and
-//! what refers to them is linked again. Each round keeps more files, so there is an end.
+//! what refers to them is linked again. So is what compares a path: strings that may be that path then stay. Each round
+//! keeps more, so there is an end.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -24,7 +25,9 @@ pub fn link(sources: &Sources, options: &NameOptions, pool: &ThreadPool) -> (Gra
         let mut linked = found.clone();
         diagnostics.extend(script::complete(&mut linked, sources, &names));
         let keeps = linked.values().flat_map(|linked| &linked.keeps);
-        let kept: BTreeSet<SourcePath> = keeps.flat_map(|keep| names.keep(&keep.file)).collect();
+        let mut kept: BTreeSet<SourcePath> = keeps.flat_map(|keep| names.keep(&keep.file)).collect();
+        let compared = found.values().flat_map(|linked| &linked.facts.compared);
+        kept.extend(compared.filter(|file| names.compare(file)).cloned());
         if kept.is_empty() {
             break linked;
         }
@@ -34,6 +37,7 @@ pub fn link(sources: &Sources, options: &NameOptions, pool: &ThreadPool) -> (Gra
         found.extend(find(&again, &names, pool));
     };
     diagnostics.extend(linked.values_mut().flat_map(|linked| std::mem::take(&mut linked.diagnostics)));
+    diagnostics.extend(names.wrong_base(linked.values().flat_map(|linked| &linked.dangling)));
     (graph(sources, &names, linked), diagnostics)
 }
 

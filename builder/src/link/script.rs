@@ -34,6 +34,8 @@ use visit::Visitor;
 pub struct Facts {
     /// Whether it has syntax that only modules have.
     pub(super) is_module: bool,
+    /// Files whose paths are compared with something, or are keys.
+    pub(super) compared: BTreeSet<SourcePath>,
     /// The ids of chunks that the script asks for, defines or lists.
     chunk_ids: BTreeSet<String>,
     /// Functions that make chunks' names of their ids.
@@ -48,6 +50,7 @@ impl Facts {
     /// Takes over those of another part of the same file.
     pub(super) fn absorb(&mut self, part: Facts) {
         self.is_module |= part.is_module;
+        self.compared.extend(part.compared);
         self.chunk_ids.extend(part.chunk_ids);
         self.name_functions.extend(part.name_functions);
         self.full_hash = self.full_hash.take().or(part.full_hash);

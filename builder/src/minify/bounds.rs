@@ -6,12 +6,10 @@
 //! comments, regular expressions and templates, and counts rather too much than too little.
 
 mod script;
-mod style;
 
 use super::Refusal;
 
 pub use script::script;
-pub use style::style;
 
 /// Published files have at most 25 MiB (a limit of the platform), and minifiers halve what people write. A parser needs
 /// some ten times as much memory as the text has bytes.
@@ -24,9 +22,6 @@ const MAX_SCRIPT_DEPTH: usize = 10_000;
 /// Of JavaScript: the sum over long expressions of the square of their tokens; a chain of 10,000 takes the minifier
 /// about 0.15 s, so a text at the bound about 7 s.
 const MAX_SCRIPT_CHAINS: u64 = 50 * 10_000 * 10_000;
-
-/// Of style sheets: brackets. The parser aborts at 10,000 blocks in 8 MB; style sheets stay below 20.
-const MAX_STYLE_DEPTH: usize = 1_000;
 
 /// Of a string or a regular expression in JavaScript: brackets, since the minifier parses what `RegExp` is called with.
 const MAX_PATTERN_DEPTH: usize = 1_000;

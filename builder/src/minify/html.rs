@@ -186,6 +186,7 @@ impl<'a> Page<'a> {
             script: kind,
             wants_map: false,
             gently: self.input.gently,
+            keep_function_names: self.input.keep_function_names,
         };
         // What cannot be parsed may be a template for a server: it stays.
         let minified = script::minify(&input).ok()?;
@@ -250,6 +251,7 @@ mod tests {
             script: ScriptKind::Unknown,
             wants_map: false,
             gently: false,
+            keep_function_names: false,
         })
     }
 

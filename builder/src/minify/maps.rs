@@ -10,6 +10,8 @@ use std::borrow::Cow;
 
 use oxc_sourcemap::{SourceMap, SourceMapParts, Token};
 
+use crate::syntax::json;
+
 pub use comment::{Place, comment, find_comment};
 pub use shift::shift;
 
@@ -34,9 +36,7 @@ pub fn of_tokens<'a>(tokens: Vec<Token>, names: impl Iterator<Item = &'a str>) -
 
 /// Reads a bundler's map; the error is a sentence's end.
 pub fn parse(json: &str) -> Result<SourceMap<'_>, String> {
-    // A prefix that keeps JSON from being run as a script is allowed (ECMA-426 §9.1).
-    let json = json.strip_prefix(")]}'").map_or(json, |rest| rest.split_once('\n').map_or("", |(_, json)| json));
-    SourceMap::from_json_string(json).map_err(|error| error.to_string())
+    SourceMap::from_json_string(json::of_map(json)).map_err(|error| error.to_string())
 }
 
 /// The map from a minifier's output to what the bundler's map names, as JSON without `file`.

@@ -21,11 +21,12 @@ use std::collections::BTreeMap;
 use crate::diagnostic::Diagnostic;
 use crate::link::{Graph, ScriptKind};
 use crate::scan::{Kind, Source, SourcePath};
+use crate::settings::SourceMaps;
 
 pub use stage::minify;
 
 /// Changes whenever the same input may give another output: results of older versions are not taken from the cache.
-pub(crate) const VERSION: &str = "minify 2, oxc 0.146.0, oxc_sourcemap 9.0.0, lightningcss 1.0.0-alpha.72";
+pub(crate) const VERSION: &str = "minify 3, oxc 0.146.0, oxc_sourcemap 9.0.0";
 
 /// The linked files with their texts as small as they get; placeholders are still inside.
 #[derive(Debug, Clone)]
@@ -70,6 +71,18 @@ pub struct Input<'a> {
     /// An attempt before this one lost or repeated a placeholder (expressions were computed, constants inlined): only names
     /// and white space may become shorter. Minifiers that never do such things do not care.
     pub gently: bool,
+    /// `[build] keep_function_names`: functions and classes keep what programs can read as their `name`. Minifiers of other
+    /// languages do not care.
+    pub keep_function_names: bool,
+}
+
+/// What the settings say to the stage.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Options {
+    /// What becomes of source maps: private and public ones are composed alike.
+    pub source_maps: SourceMaps,
+    /// For [`Input::keep_function_names`].
+    pub keep_function_names: bool,
 }
 
 /// A format's minifier. It must keep every placeholder (letters and digits) as it is; the stage counts them.

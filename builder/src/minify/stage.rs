@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use rayon::ThreadPool;
 
-use super::{Minified, Minimal, minifier_of};
+use super::{Minified, Minimal, Options, minifier_of};
 use crate::cache::Cache;
 use crate::diagnostic::Diagnostic;
 use crate::link::{Graph, Node};
@@ -16,11 +16,10 @@ use crate::settings::SourceMaps;
 use crate::threads::work_on;
 use job::Job;
 
-/// Minifies what has a minifier; everything else is passed on as it is. `wanted` says what becomes of source maps
-/// (`[build] source_maps`): private and public ones are composed alike.
-pub fn minify(mut graph: Graph, wanted: SourceMaps, cache: &Cache, pool: &ThreadPool) -> (Minimal, Vec<Diagnostic>) {
+/// Minifies what has a minifier; everything else is passed on as it is.
+pub fn minify(mut graph: Graph, options: Options, cache: &Cache, pool: &ThreadPool) -> (Minimal, Vec<Diagnostic>) {
     let mut source_maps = take_maps(&mut graph);
-    let jobs: Vec<Job> = graph.nodes.values().filter_map(|node| Job::of(node, wanted, &source_maps)).collect();
+    let jobs: Vec<Job> = graph.nodes.values().filter_map(|node| Job::of(node, options, &source_maps)).collect();
     let done = work_on(pool, &jobs, |job| job.text.len(), |job| job.run(&graph.placeholders, cache));
     let used: BTreeSet<SourcePath> = jobs.iter().filter_map(|job| job.map_file.cloned()).collect();
     let mut texts: BTreeMap<SourcePath, Minified> =
@@ -30,7 +29,7 @@ pub fn minify(mut graph: Graph, wanted: SourceMaps, cache: &Cache, pool: &Thread
         texts.values_mut().flat_map(|minified| std::mem::take(&mut minified.diagnostics)).collect();
     findings.extend(graph.nodes.values().filter(|node| is_unreadable(node)).map(unreadable));
     take_texts(&mut graph, &texts);
-    source_maps.retain(|path, _| wanted != SourceMaps::Drop && !used.contains(path));
+    source_maps.retain(|path, _| options.source_maps != SourceMaps::Drop && !used.contains(path));
     (Minimal { graph, texts, stray_maps: source_maps }, findings)
 }
 

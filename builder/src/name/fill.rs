@@ -41,6 +41,10 @@ pub(super) fn fill(
     templates: &BTreeMap<SourcePath, Template<'_>>,
     units: &Units<'_>,
 ) -> Result<(Filled, Vec<Diagnostic>), Vec<Diagnostic>> {
+    let unknown = unknown(templates, units);
+    if !unknown.is_empty() {
+        return Err(unknown);
+    }
     let mut work = Work { nodes, templates, units, filled: Filled::default(), findings: Vec::new() };
     for (group, is_circle) in units.groups(templates) {
         if is_circle {
@@ -53,6 +57,23 @@ pub(super) fn fill(
     }
     let failed = work.findings.iter().any(|finding| finding.severity == Severity::Error);
     if failed { Err(work.findings) } else { Ok((work.filled, work.findings)) }
+}
+
+/// A hole that nothing fills would be a reference to nowhere.
+fn unknown(templates: &BTreeMap<SourcePath, Template<'_>>, units: &Units<'_>) -> Vec<Diagnostic> {
+    let error = |path: &SourcePath, meaning: &Meaning| {
+        let named = match meaning {
+            Meaning::Token(token) => token,
+            Meaning::File(file) | Meaning::Integrity { file, .. } | Meaning::Revision(file) => file.as_str(),
+        };
+        let message = format!("cannot name `{named}`: it is no file of the release");
+        Diagnostic::error(path.as_str(), "unknown-file", message).hint("keep its name: `keep_names` of `[build]`")
+    };
+    let of = |(path, template)| {
+        let unknown = Template::holes(template).filter(|&meaning| units.meant(meaning).is_none());
+        unknown.map(move |meaning| error(path, meaning))
+    };
+    templates.iter().flat_map(of).collect()
 }
 
 struct Work<'a> {

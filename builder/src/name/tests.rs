@@ -182,6 +182,14 @@ fn integrity_in_a_circle_of_its_own_is_removed_from_pages_and_refused_elsewhere(
 }
 
 #[test]
+fn a_placeholder_of_no_file_is_an_error() {
+    let errors = named(&[("a-AAAA.js", "f('[gone.map]', '{BBBB}')")]).unwrap_err();
+    let said: Vec<String> = errors.iter().map(ToString::to_string).collect();
+    assert!(said[0].starts_with("a-AAAA.js: error: cannot name `gone.map`: it is no file of the release"), "{said:?}");
+    assert!(said[1].starts_with("a-AAAA.js: error: cannot name `BBBB`"), "{said:?}");
+}
+
+#[test]
 fn two_files_under_one_name_are_an_error_unless_they_are_the_same_bytes() {
     // The same stem, from files that a bundler told apart by its token alone.
     let errors = named(&[("a-AAAA.js", "x"), ("a-BBBB.js", "x")]).unwrap_err();

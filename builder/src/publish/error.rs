@@ -71,6 +71,17 @@ pub enum PublishError {
         /// The file.
         path: PathBuf,
     },
+    /// A first release would lie among files of somebody's.
+    #[error(
+        "`{}` holds no release, but files that rimward did not write: `{file}` is one\n  hint: if the bundler copies from that folder, name another one in `output` of `[build]`, as `rimward init` does; else move those files away",
+        path.display()
+    )]
+    Taken {
+        /// The output folder.
+        path: PathBuf,
+        /// One of the files.
+        file: String,
+    },
     /// Past the platform's limit.
     #[error(
         "the output folder would hold {files} files; the platform takes at most {} \n  hint: lower `[build] keep_releases`, or remove files that are not rimward's",

@@ -16,7 +16,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use rimward_edge::release::manifest::{FORMAT, Manifest, RELEASES_PATH, Releases, Retained, settings_path};
+use rimward_edge::release::manifest::{
+    FORMAT, Manifest, PRIVATE_FOLDER, RELEASES_PATH, Releases, Retained, settings_path,
+};
 
 use crate::digest::Digest;
 use crate::fs::Files;
@@ -140,6 +142,20 @@ pub fn publish(
         foreign: sweep::foreign(&present, &kept_files),
         repaired,
     })
+}
+
+/// Refuses to begin in a folder of somebody's: it may well be the bundler's own `public/`, and its input next time.
+pub fn first_may_begin(files: &dyn Files, output: &Path, earlier: &Earlier) -> Result<(), PublishError> {
+    if earlier.current_id().is_some() {
+        return Ok(());
+    }
+    let present = sweep::present(files, output)?;
+    // A build that did not end has left its manifest, and perhaps assets.
+    let begun = present.iter().any(|path| path.starts_with(PRIVATE_FOLDER));
+    match sweep::foreign(&present, &BTreeSet::new()).into_iter().next() {
+        Some(file) if !begun => Err(PublishError::Taken { path: output.to_owned(), file }),
+        _ => Ok(()),
+    }
 }
 
 /// Takes the lock of the state folder: two builds at once would take away each other's files.

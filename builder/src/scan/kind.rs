@@ -2,7 +2,11 @@
 
 use std::io::Read as _;
 
+use serde::Deserialize;
+use serde::de::IgnoredAny;
+
 use super::{Kind, SourcePath};
+use crate::syntax::json;
 
 /// The kind of a file.
 pub(super) fn of(path: &SourcePath, bytes: &[u8]) -> Kind {
@@ -11,7 +15,7 @@ pub(super) fn of(path: &SourcePath, bytes: &[u8]) -> Kind {
         Some((_, "html" | "htm")) => Kind::Html,
         Some((_, "css")) => Kind::Css,
         Some((_, "js" | "mjs" | "cjs")) => Kind::Script,
-        Some((_, "map")) => Kind::SourceMap,
+        Some((_, "map")) if is_source_map(&name, bytes) => Kind::SourceMap,
         Some((_, "webmanifest")) => Kind::WebManifest,
         Some(("manifest", "json")) if is_web_manifest(bytes) => Kind::WebManifest,
         Some((_, "json")) => Kind::Json,
@@ -26,6 +30,23 @@ fn is_web_manifest(bytes: &[u8]) -> bool {
     let members = ["start_url", "short_name", "icons", "display"];
     serde_json::from_slice::<serde_json::Value>(bytes)
         .is_ok_and(|value| members.iter().any(|&member| value.get(member).is_some_and(|value| !value.is_object())))
+}
+
+/// Games have maps, too. What is called `app.js.map` is a source map even if it is broken: those are not for everyone.
+fn is_source_map(name: &str, bytes: &[u8]) -> bool {
+    #[derive(Deserialize)]
+    struct Map {
+        #[serde(rename = "version")]
+        _version: IgnoredAny,
+        mappings: Option<IgnoredAny>,
+        sections: Option<IgnoredAny>,
+    }
+    let is_map = |text| {
+        let map = serde_json::from_str::<Map>(json::of_map(text));
+        map.is_ok_and(|map| map.mappings.is_some() || map.sections.is_some())
+    };
+    let is_of_code = [".js.map", ".mjs.map", ".cjs.map", ".css.map"].iter().any(|end| name.ends_with(end));
+    is_of_code || std::str::from_utf8(bytes).is_ok_and(is_map)
 }
 
 fn of_bytes(bytes: &[u8]) -> Kind {

@@ -135,6 +135,45 @@ fn copies_that_the_bundler_compressed_are_left_out_and_only_those() {
 }
 
 #[test]
+fn copies_that_something_names_stay() {
+    let gzip = |text: &[u8]| {
+        let mut compressor = libdeflater::Compressor::new(libdeflater::CompressionLvl::default());
+        let mut packed = vec![0; 200];
+        let length = compressor.gzip_compress(text, &mut packed).unwrap();
+        packed.truncate(length);
+        packed
+    };
+    let packed = gzip(b"a,b");
+    let files: [(&str, &[u8]); 12] = [
+        ("/dist/index.html", b"<a href=data.csv.gz>data</a><a href='/files/50%25.csv.gz'>"),
+        ("/dist/robots.txt", b"Sitemap: https://shop.example/sitemap.xml.gz"),
+        ("/dist/app.js.map", b"{\"sourcesContent\":[\"fetch('ta.csv.gz')\"]}"),
+        ("/dist/data.csv", b"a,b"),
+        ("/dist/data.csv.gz", &packed),
+        ("/dist/ta.csv", b"a,b"),
+        ("/dist/ta.csv.gz", &packed),
+        ("/dist/sitemap.xml", b"a,b"),
+        ("/dist/sitemap.xml.gz", &packed),
+        ("/dist/files/50%.csv", b"a,b"),
+        ("/dist/files/50%.csv.gz", &packed),
+        ("/dist/_redirects", b"/old /new"),
+    ];
+    let expected = [
+        "app.js.map",
+        "data.csv",
+        "data.csv.gz",
+        "files/50%.csv",
+        "files/50%.csv.gz",
+        "index.html",
+        "robots.txt",
+        "sitemap.xml",
+        "sitemap.xml.gz",
+        "ta.csv",
+    ];
+    assert_eq!(names(&scanned(&files).unwrap()), expected);
+}
+
+#[test]
 fn kinds_come_from_extensions_else_from_the_first_bytes() {
     #[track_caller]
     fn check(name: &str, bytes: &[u8], expected: Kind) {
@@ -143,6 +182,11 @@ fn kinds_come_from_extensions_else_from_the_first_bytes() {
     check("a.HTML", b"", Kind::Html);
     check("a.mjs", b"", Kind::Script);
     check("a.js.map", b"{}", Kind::SourceMap);
+    check("a.map", br#"{"version":3,"sources":[],"mappings":""}"#, Kind::SourceMap);
+    check("a.map", b")]}'\n{\"version\":3,\"sections\":[]}", Kind::SourceMap);
+    check("one.map", br#"{"version":1,"tiles":[0,1]}"#, Kind::Other);
+    check("one.map", b"####\n#..#", Kind::Other);
+    check("one.map", b"\x00\xff", Kind::Other);
     check("manifest.json", br#"{"short_name":"a"}"#, Kind::WebManifest);
     check("manifest.json", br#"{"icons":{"src":"x"}}"#, Kind::Json);
     check("page", b"\xef\xbb\xbf <!DOCTYPE html><p>", Kind::Html);

@@ -25,8 +25,10 @@ pub struct BuildSettings {
     pub keep_releases: u32,
     /// Where source maps go.
     pub source_maps: SourceMaps,
-    /// `[document] error`: must be there once the release is made.
-    pub error_page: Option<NamedPage>,
+    /// `[build] keep_function_names`.
+    pub keep_function_names: bool,
+    /// The pages that `[document]` names: must be there once the release is made.
+    pub pages: Vec<NamedPage>,
 }
 
 /// A page that the settings name.
@@ -41,17 +43,25 @@ pub struct NamedPage {
 impl NamedPage {
     /// What is wrong, where the release has no such page.
     pub fn check(&self, manifest: &Manifest) -> Option<Diagnostic> {
-        let is_page = |document: &Document| document.content.media_type.starts_with("text/html");
-        if manifest.documents.get(&self.path).is_some_and(is_page) {
+        if has_page(manifest, &self.path) {
             return None;
         }
         let pages = manifest.documents.iter().filter(|(_, document)| is_page(document)).map(|(path, _)| path.as_str());
         let hint = match closest(&self.path, pages) {
             Some(meant) => format!("did you mean \"/{meant}\"?"),
-            None => format!("let the bundler write `{}`, or remove the key", self.path),
+            None => format!("let the bundler write `{}`, or write `false` for none", self.path),
         };
         Some(self.missing.clone().hint(hint))
     }
+}
+
+/// Whether a release has a page of that key.
+pub fn has_page(manifest: &Manifest, path: &str) -> bool {
+    manifest.documents.get(path).is_some_and(is_page)
+}
+
+fn is_page(document: &Document) -> bool {
+    document.content.media_type.starts_with("text/html")
 }
 
 /// `[site] assets`: what answers requests for fingerprinted files.
@@ -85,7 +95,8 @@ impl Default for BuildSettings {
             keep_names: Vec::new(),
             keep_releases: 5,
             source_maps: SourceMaps::Private,
-            error_page: None,
+            keep_function_names: false,
+            pages: Vec::new(),
         }
     }
 }

@@ -115,7 +115,7 @@ fn policy(raw: &RawCache, findings: &mut Findings<'_>) -> CachePolicy {
     freshness(raw, findings);
     leaks::of_policy(raw, findings);
     CachePolicy {
-        default_freshness_s: seconds(&raw.default_freshness),
+        default_freshness_s: raw.default_freshness.value().map(|lifetime| lifetime.0),
         override_freshness_s: raw.override_freshness.value().map(|lifetime| lifetime.0),
         ignore_cookies: distinct(
             &raw.ignore_cookies,

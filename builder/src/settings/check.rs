@@ -126,21 +126,25 @@ fn build(raw: &RawSettings, base: &str, findings: &mut Findings<'_>) -> BuildSet
                 .hint("write assets = \"worker\", or build the app for the base \"/\"");
         }
     }
-    let error = raw.document.value().and_then(|document| document.error.given());
-    build.error_page = error.and_then(|page| error_page(page, findings));
+    if let Some(document) = raw.document.value() {
+        let named = [("fallback", document.fallback.given()), ("error", document.error.given())];
+        let named = named.into_iter().filter_map(|(key, page)| named_page(key, page?, findings));
+        build.pages = named.collect();
+    }
     let Some(raw) = raw.build.value() else { return build };
     folders(raw, &mut build, findings);
     if let Some(keep) = raw.keep_releases.given() {
-        if keep.value == 0 {
+        if keep.value.0 == 0 {
             findings
                 .error("wrong-value", &keep.span, "`keep_releases` of `[build]` must be at least 1")
                 .hint("1 keeps the release that is being built, and breaks tabs that are open at a deploy");
         }
-        build.keep_releases = keep.value;
+        build.keep_releases = keep.value.0;
     }
     if let Some(maps) = raw.source_maps.value() {
         build.source_maps = maps.0;
     }
+    build.keep_function_names = raw.keep_function_names.value().copied().unwrap_or_default();
     if raw.encodings.given().is_some() {
         build.encodings = distinct(&raw.encodings, "`encodings` of `[build]`", |coding| coding.0, findings);
     }
@@ -148,10 +152,10 @@ fn build(raw: &RawSettings, base: &str, findings: &mut Findings<'_>) -> BuildSet
     build
 }
 
-/// What there is to say if a release turns out to be without the page for errors.
-fn error_page(page: &Located<DocumentPath>, findings: &Findings<'_>) -> Option<NamedPage> {
+/// What there is to say if a release turns out to be without a page that a key of `[document]` names.
+fn named_page(key: &str, page: &Located<DocumentPath>, findings: &Findings<'_>) -> Option<NamedPage> {
     let path = page.value.0.as_ref()?;
-    let message = format!("`error` of `[document]` names no page of the release: {path:?}");
+    let message = format!("`{key}` of `[document]` names no page of the release: {path:?}");
     let missing = findings.later_error("unknown-name", &page.span, message);
     Some(NamedPage { path: path.trim_start_matches('/').to_owned(), missing })
 }

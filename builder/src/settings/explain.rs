@@ -100,8 +100,11 @@ fn fresh(policy: &CachePolicy) -> Vec<String> {
             format!("{}, whatever the origin says (override_freshness)", period(*seconds)),
             format!("for personal requests, and statuses like 302 or 500, {ORIGIN}"),
         ],
-        CachePolicy { default_freshness_s: 0, .. } => vec![ORIGIN.to_owned(), guess.to_owned()],
-        CachePolicy { default_freshness_s: seconds, .. } => {
+        CachePolicy { default_freshness_s: None, .. } => vec![ORIGIN.to_owned(), guess.to_owned()],
+        CachePolicy { default_freshness_s: Some(0), .. } => {
+            vec![ORIGIN.to_owned(), "else not at all: nothing is guessed (default_freshness)".to_owned()]
+        }
+        CachePolicy { default_freshness_s: Some(seconds), .. } => {
             vec![ORIGIN.to_owned(), format!("else {} (default_freshness), but for 405 and 501", period(*seconds))]
         }
     }

@@ -26,14 +26,14 @@ mod tests;
 
 use rimward_edge::config::SettingsFile;
 
-pub use build::{AssetsFrom, BuildSettings, NamedPage, SourceMaps};
+pub use build::{AssetsFrom, BuildSettings, NamedPage, SourceMaps, has_page};
 pub use compile::compile;
 pub use explain::{Explained, ExplainedLimit, ExplainedPool, Guarded, Rule, explain, explain_limits, explain_pools};
 pub use headers_file::parse_headers;
 pub use limiting::ban_period;
 pub use platform::{PLATFORM_HEADERS, PLATFORM_HEADERS_MARK, platform_headers};
 pub use redirects_file::parse_redirects;
-pub use wrangler::{WRANGLER_FILE, assets_text, check_wrangler, objects_text};
+pub use wrangler::{STORE_TEXT, WRANGLER_FILE, WRANGLER_OTHERS, assets_text, check_wrangler, objects_text};
 
 /// The name of the settings file.
 pub const FILE_NAME: &str = "rimward.toml";

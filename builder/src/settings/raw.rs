@@ -28,8 +28,8 @@ use super::routing::values::{
 };
 use super::table::{FromToml, List, Named, Table, table, wrong_type};
 use super::values::{
-    BasePath, CorsOrigin, DocumentPath, FieldName, FieldValue, Folder, FromText, HostName, MethodName, Name, Network,
-    OneOf, OriginUrl, Period, PeriodOrOff, RedirectTarget, SiteName,
+    BasePath, CorsOrigin, DocumentPath, FieldName, FieldValue, Folder, FromText, HostName, KeptReleases, MethodName,
+    Name, Network, OneOf, OriginUrl, Period, PeriodOrOff, RedirectStatus, RedirectTarget, SiteName,
 };
 
 table! {
@@ -85,9 +85,12 @@ table! {
         /// Paths below the base whose names stay although they carry a bundler's fingerprint.
         keep_names: List<Pattern>,
         /// How many releases are kept, this one among them. Default: 5.
-        keep_releases: u32,
+        keep_releases: KeptReleases,
         /// Where source maps go: "private" (`.rimward/maps/`), "public", or "drop". Default: "private".
         source_maps: OneOf<SourceMaps>,
+        /// Whether functions and classes keep the names that programs can ask them for (`Function.prototype.name`).
+        /// Default: false.
+        keep_function_names: bool,
     }
     later {
         keep_for: "keeping releases by age",
@@ -131,7 +134,7 @@ table! {
         /// A path or a URL; `:splat` and `:name` are what the pattern caught.
         to: RedirectTarget,
         /// 301, 302, 303, 307 or 308. Default: 302.
-        status: u32,
+        status: RedirectStatus,
     }
 }
 
@@ -272,7 +275,8 @@ table! {
         answer: Period,
         /// Between two pieces of a body, or `false`. Off for streams of events and WebSockets. Default: "30s".
         idle: PeriodOrOff,
-        /// For everything, or `false`. Off for streams of events and WebSockets. Default: "60s".
+        /// For everything, or `false`. Off for streams of events and WebSockets. Default: "60s", or as long as
+        /// `answer` where that is longer.
         total: PeriodOrOff,
     }
 }
@@ -324,7 +328,7 @@ table! {
         /// A path or a URL; `:splat` and `:name` are what the route's path caught.
         to: RedirectTarget,
         /// 301, 302, 303, 307 or 308. Default: 302.
-        status: u32,
+        status: RedirectStatus,
     }
 }
 
@@ -381,7 +385,8 @@ table! {
 table! {
     /// `[cache.*]`.
     RawCache "[cache.*]" {
-        /// How long an answer stays fresh that says nothing of it. Default: "0s".
+        /// How long an answer stays fresh that says nothing of it; "0s": not at all. Default: a tenth of the time since its
+        /// `Last-Modified`, at most a day.
         default_freshness: Lifetime,
         /// How long answers stay fresh whatever they say, but for those that are private. Absent: as long as they say.
         override_freshness: Lifetime,

@@ -9,6 +9,7 @@ use super::check::distinct;
 use super::findings::{Findings, Located};
 use super::raw::{RawHeader, RawRedirect};
 use super::table::{Field, List};
+use super::values::RedirectStatus;
 
 /// Fields that describe the answer's bytes or its connection: only who makes the answer knows them.
 const OURS: &[(&str, &str)] = &[
@@ -191,20 +192,21 @@ pub(super) fn caught_names(pattern: &Pattern) -> String {
     }
 }
 
-pub(super) fn status(field: &Field<u32>, title: &str, findings: &mut Findings<'_>) -> Option<u16> {
+pub(super) fn status(field: &Field<RedirectStatus>, title: &str, findings: &mut Findings<'_>) -> Option<u16> {
     let at = match field {
         Field::Absent => return Some(302),
         Field::Wrong => return None,
         Field::Given(at) => at,
     };
-    if let Ok(status @ (301 | 302 | 303 | 307 | 308)) = u16::try_from(at.value) {
+    let RedirectStatus(written) = at.value;
+    if let Some(status) = RedirectStatus::ALL.into_iter().find(|status| u32::from(*status) == written) {
         return Some(status);
     }
-    let hint = match at.value {
+    let hint = match written {
         200 if title == "[route.redirect]" => "a route rewrites by `[route.rewrite]`",
         200 => "rewrites stand in the `_redirects` file: /from /to 200",
         _ => "301 and 308 are kept by browsers, 302, 303 and 307 are not",
     };
-    findings.error("wrong-value", &at.span, format!("`status` of `{title}` cannot be {}", at.value)).hint(hint);
+    findings.error("wrong-value", &at.span, format!("`status` of `{title}` cannot be {written}")).hint(hint);
     None
 }

@@ -51,6 +51,7 @@ fn every_key_reaches_its_place() {
         keep_names = ["/legacy/*"]
         keep_releases = 2
         source_maps = "drop"
+        keep_function_names = true
         [document]
         fallback = false
         error = "/errors/500.html"
@@ -149,7 +150,7 @@ fn every_key_reaches_its_place() {
     assert_eq!((route.cache.as_deref(), route.shield, route.invalidate), (Some("api"), false, Invalidate::Everywhere));
     let owned = |texts: &[&str]| texts.iter().map(|&text| text.to_owned()).collect::<Vec<_>>();
     let policy = CachePolicy {
-        default_freshness_s: 0,
+        default_freshness_s: None,
         override_freshness_s: Some(900),
         ignore_cookies: owned(&["_ga*"]),
         stale_while_revalidate_s: 300,
@@ -203,9 +204,10 @@ fn every_key_reaches_its_place() {
         keep_names: vec!["/legacy/*".to_owned().try_into().unwrap()],
         keep_releases: 2,
         source_maps: SourceMaps::Drop,
-        error_page: build.error_page.clone(),
+        keep_function_names: true,
+        pages: build.pages.clone(),
     };
-    assert_eq!(build.error_page.as_ref().map(|page| page.path.as_str()), Some("errors/500.html"));
+    assert_eq!(build.pages.iter().map(|page| page.path.as_str()).collect::<Vec<_>>(), ["errors/500.html"]);
     assert_eq!(build, expected);
 }
 
@@ -299,8 +301,8 @@ fn an_environment_overrides_keys_of_a_cache() {
     let of = |settings: &Settings| {
         (settings.caches.get("api").unwrap().default_freshness_s, settings.caches.get("api").unwrap().tags.clone())
     };
-    assert_eq!(of(&file.settings), (60, vec!["api".to_owned()]));
-    assert_eq!(of(file.envs.get("staging").unwrap()), (0, vec!["api".to_owned()]));
+    assert_eq!(of(&file.settings), (Some(60), vec!["api".to_owned()]));
+    assert_eq!(of(file.envs.get("staging").unwrap()), (Some(0), vec!["api".to_owned()]));
 }
 
 #[test]

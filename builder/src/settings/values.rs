@@ -211,6 +211,12 @@ impl FromToml for DocumentPath {
                 });
                 None
             }
+            DeValue::Boolean(true) => {
+                findings
+                    .error("wrong-value", &span, format!("{what} must say which page, and `true` names none"))
+                    .hint("write its path, for example \"/index.html\", or `false` for none");
+                None
+            }
             _ => {
                 wrong_type(value, &span, what, "the path of a page, or `false`", findings)
                     .hint("for example \"/index.html\"");
@@ -228,6 +234,38 @@ fn document_path_is_fine(path: &str) -> bool {
     let segments = path.strip_prefix('/').map(|rest| rest.split('/'));
     segments.is_some_and(|mut segments| segments.all(|segment| !matches!(segment, "" | "." | "..")))
         && !path.contains(['*', '?', '#', '\\', '\0'])
+}
+
+/// How many releases are kept.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct KeptReleases(pub(super) u32);
+
+impl FromToml for KeptReleases {
+    fn read(value: &DeValue<'_>, span: Range<usize>, what: &str, findings: &mut Findings<'_>) -> Option<Self> {
+        u32::read(value, span, what, findings).map(KeptReleases)
+    }
+
+    fn schema() -> Value {
+        json!({ "type": "integer", "minimum": 1, "maximum": u32::MAX })
+    }
+}
+
+/// The status of a redirect.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct RedirectStatus(pub(super) u32);
+
+impl RedirectStatus {
+    pub(super) const ALL: [u16; 5] = [301, 302, 303, 307, 308];
+}
+
+impl FromToml for RedirectStatus {
+    fn read(value: &DeValue<'_>, span: Range<usize>, what: &str, findings: &mut Findings<'_>) -> Option<Self> {
+        u32::read(value, span, what, findings).map(RedirectStatus)
+    }
+
+    fn schema() -> Value {
+        json!({ "enum": RedirectStatus::ALL })
+    }
 }
 
 /// A length of time.

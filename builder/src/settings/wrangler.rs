@@ -4,6 +4,7 @@
 
 use std::ops::Range;
 
+use rimward_edge::config::SettingsFile;
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
@@ -16,11 +17,14 @@ use crate::workerd::{COMPATIBILITY_DATE, COMPATIBILITY_FLAGS, OBJECTS, Object};
 /// The name of wrangler's file.
 pub const WRANGLER_FILE: &str = "wrangler.toml";
 
+/// Other names of it, which wrangler prefers, and which are not read here.
+pub const WRANGLER_OTHERS: [&str; 2] = ["wrangler.json", "wrangler.jsonc"];
+
 /// `run_worker_first` where the platform answers for assets.
 const PLATFORM_FIRST: &str = "[\"/*\", \"!/assets/*\"]";
 
 /// Checks the text of a `wrangler.toml` that lies beside the settings.
-pub fn check_wrangler(text: &str, build: &BuildSettings) -> Vec<Diagnostic> {
+pub fn check_wrangler(text: &str, build: &BuildSettings, settings: &SettingsFile) -> Vec<Diagnostic> {
     let mut findings = Findings::new(WRANGLER_FILE, text);
     let (tree, errors) = DeTable::parse_recoverable(text);
     for error in &errors {
@@ -40,16 +44,18 @@ pub fn check_wrangler(text: &str, build: &BuildSettings) -> Vec<Diagnostic> {
             .error("missing-key", &whole, "there is no `[assets]`: the Worker would have nothing to serve")
             .hint(format!("add {}", assets_text(build).replace('\n', "; "))),
     }
-    check_objects(top, &whole, &mut findings);
-    // An environment may bring assets of its own: the same holds for them. Objects it must bring: wrangler takes them over
-    // from nowhere.
+    check_objects(top, top, &whole, &mut findings);
+    check_store(top, &whole, persisting(settings, None), &mut findings);
+    // An environment may bring assets of its own: the same holds for them. Objects and stores it must bring: wrangler takes
+    // them over from nowhere.
     for (name, env) in table(top, "env").into_iter().flat_map(|(envs, _)| envs.iter()) {
         let Some(inside) = env.get_ref().as_table() else { continue };
         let mut inner = Findings::new(WRANGLER_FILE, text);
         if let Some((assets, span)) = table(inside, "assets") {
             check_assets(assets, &span, build, &mut inner);
         }
-        check_objects(inside, &name.span(), &mut inner);
+        check_objects(inside, top, &name.span(), &mut inner);
+        check_store(inside, &name.span(), persisting(settings, Some(name.get_ref())), &mut inner);
         findings.append(inner, &format!(" (in `[env.{}]`)", name.get_ref()));
     }
     findings.into_sorted()
@@ -66,15 +72,28 @@ fn binding_text(Object { binding, class, .. }: &Object) -> String {
     format!("[[durable_objects.bindings]]\nname = {binding:?}\nclass_name = {class:?}")
 }
 
-/// Whether the objects are bound. Without them the site is served all the same.
-fn check_objects(of: &DeTable<'_>, whole: &Range<usize>, findings: &mut Findings<'_>) {
-    let objects = table(of, "durable_objects").and_then(|(objects, _)| objects.get("bindings"));
-    let bindings = objects.and_then(|bindings| bindings.get_ref().as_array()).into_iter().flat_map(|list| list.iter());
-    let bindings: Vec<&DeTable<'_>> = bindings.filter_map(|binding| binding.get_ref().as_table()).collect();
+/// Whether the objects are bound. Without them the site is served all the same. `top` is the whole file.
+fn check_objects(of: &DeTable<'_>, top: &DeTable<'_>, whole: &Range<usize>, findings: &mut Findings<'_>) {
+    let objects = table(of, "durable_objects").map(|(objects, _)| objects);
+    let bindings = objects.map(|objects| tables(objects, "bindings")).unwrap_or_default();
+    // These alone environments take over.
+    let migrations = if of.contains_key("migrations") { of } else { top };
+    let made = made_classes(&tables(migrations, "migrations"));
     for object in &OBJECTS {
         let Object { binding: name, class, loss } = *object;
         match bindings.iter().find(|binding| text(binding, "name") == Some(name)) {
-            Some(binding) if text(binding, "class_name") == Some(class) => {}
+            Some(binding) if text(binding, "class_name") == Some(class) => {
+                // What another Worker's object is, that one's file says.
+                if !made.contains(&class) && !binding.contains_key("script_name") {
+                    findings
+                        .warning(
+                            "missing-key",
+                            &span_of(binding, "class_name", whole),
+                            format!("no [[migrations]] makes {class:?}: wrangler would refuse to deploy its object"),
+                        )
+                        .hint(format!("add {class:?} to `new_sqlite_classes` of a new [[migrations]]"));
+                }
+            }
             Some(binding) => findings
                 .error(
                     "wrong-value",
@@ -88,6 +107,46 @@ fn check_objects(of: &DeTable<'_>, whole: &Range<usize>, findings: &mut Findings
             )),
         }
     }
+}
+
+/// The classes that migrations leave with a store of rows.
+fn made_classes<'t>(migrations: &[&'t DeTable<'_>]) -> Vec<&'t str> {
+    let mut classes = Vec::new();
+    for migration in migrations {
+        let new = migration.get("new_sqlite_classes").and_then(|list| list.get_ref().as_array());
+        classes.extend(new.into_iter().flat_map(|list| list.iter()).filter_map(|class| class.get_ref().as_str()));
+        for key in ["renamed_classes", "transferred_classes"] {
+            classes.extend(tables(migration, key).into_iter().filter_map(|class| text(class, "to")));
+        }
+    }
+    classes
+}
+
+/// The key-value store's binding, for a new file.
+pub const STORE_TEXT: &str = "[[kv_namespaces]]\nbinding = \"KV\"\nid = \"(its id)\"";
+
+/// Whether there is a key-value store, where a cache wants one.
+fn check_store(of: &DeTable<'_>, whole: &Range<usize>, cache: Option<&str>, findings: &mut Findings<'_>) {
+    let Some(cache) = cache else { return };
+    if !tables(of, "kv_namespaces").iter().any(|store| text(store, "binding") == Some("KV")) {
+        findings
+            .warning(
+                "missing-key",
+                whole,
+                format!("there is no `KV`: `persist` of `[cache.{cache}]` would keep nothing for all locations"),
+            )
+            .hint(format!(
+                "`npx wrangler kv namespace create KV` makes one and says its id; then add {}",
+                STORE_TEXT.replace('\n', "; ")
+            ));
+    }
+}
+
+/// A cache that keeps answers for all locations, in an environment of the Worker.
+fn persisting<'s>(settings: &'s SettingsFile, env: Option<&str>) -> Option<&'s str> {
+    let of_env = env.and_then(|env| settings.envs.get(env));
+    let caches = &of_env.unwrap_or_else(|| settings.chosen()).caches;
+    caches.iter().find(|(_, cache)| cache.persist).map(|(name, _)| name.as_str())
 }
 
 /// `[assets]` as it must be, for a new file and for hints.
@@ -105,6 +164,12 @@ pub fn assets_text(build: &BuildSettings) -> String {
 fn table<'t, 'i>(of: &'t DeTable<'i>, key: &str) -> Option<(&'t DeTable<'i>, Range<usize>)> {
     let value = of.get(key)?;
     Some((value.get_ref().as_table()?, value.span()))
+}
+
+/// The tables of an array; none where it is not there.
+fn tables<'t, 'i>(of: &'t DeTable<'i>, key: &str) -> Vec<&'t DeTable<'i>> {
+    let list = of.get(key).and_then(|list| list.get_ref().as_array()).into_iter().flat_map(|list| list.iter());
+    list.filter_map(|item| item.get_ref().as_table()).collect()
 }
 
 fn text<'t>(of: &'t DeTable<'_>, key: &str) -> Option<&'t str> {
@@ -245,10 +310,20 @@ mod tests {
         )
     }
 
+    fn settings(text: &str) -> SettingsFile {
+        let (compiled, findings) = crate::settings::compile(text, "rimward.toml", None);
+        compiled.unwrap_or_else(|| panic!("{findings:?}")).file
+    }
+
+    #[track_caller]
+    fn check_beside(settings: &SettingsFile, text: &str, build: &BuildSettings, expected: &[&str]) {
+        let found = check_wrangler(text, build, settings).into_iter().map(|finding| finding.message);
+        assert_eq!(found.collect::<Vec<String>>(), expected, "{text}");
+    }
+
     #[track_caller]
     fn check(text: &str, build: &BuildSettings, expected: &[&str]) {
-        let found: Vec<String> = check_wrangler(text, build).into_iter().map(|finding| finding.message).collect();
-        assert_eq!(found, expected, "{text}");
+        check_beside(&settings(""), text, build, expected);
     }
 
     const NO_LOG: &str = "there is no `CONTROL_LOG`: nothing that is cached could be purged";
@@ -272,6 +347,42 @@ mod tests {
         check(&env, &build, &without_objects("staging").each_ref().map(String::as_str));
         let bound = objects_text().replace("[[", "[[env.staging.");
         check(&format!("{env}\n{bound}\n"), &build, &[]);
+    }
+
+    #[test]
+    fn an_object_that_no_migration_makes_is_not_deployed() {
+        let build = BuildSettings::default();
+        let no_log = "no [[migrations]] makes \"ControlLog\": wrangler would refuse to deploy its object";
+        let less = whole(&build).replace("[\"ControlLog\", ", "[");
+        check(&less, &build, &[no_log]);
+        check(&format!("{less}[[migrations]]\ntag = \"2\"\nnew_sqlite_classes = [\"ControlLog\"]\n"), &build, &[]);
+        let renamed = "renamed_classes = [{ from = \"Log\", to = \"ControlLog\" }]";
+        check(&format!("{less}[[migrations]]\ntag = \"2\"\n{renamed}\n"), &build, &[]);
+        let elsewhere = "class_name = \"ControlLog\"\nscript_name = \"other\"";
+        check(&less.replace("class_name = \"ControlLog\"", elsewhere), &build, &[]);
+    }
+
+    #[test]
+    fn what_is_kept_for_all_locations_needs_a_store() {
+        let build = BuildSettings::default();
+        let pool = "[[pool]]\nname = \"api\"\norigin = [{ url = \"https://api.example.com\" }]\n\
+                    [[route]]\npath = \"/*\"\npool = \"api\"\ncache = \"api\"\n[cache.api]\n";
+        let none = "there is no `KV`: `persist` of `[cache.api]` would keep nothing for all locations";
+        let kept = settings(&format!("{pool}persist = true\n"));
+        check_beside(&kept, &whole(&build), &build, &[none]);
+        let bound = format!("{}{STORE_TEXT}\n", whole(&build));
+        check_beside(&kept, &bound, &build, &[]);
+        check_beside(&kept, &bound.replace("\"KV\"", "\"CACHE\""), &build, &[none]);
+        let env = objects_text().replace("[[", "[[env.staging.");
+        check_beside(&kept, &format!("{bound}{env}"), &build, &[&format!("{none} (in `[env.staging]`)")]);
+        let of_staging = settings(&format!("{pool}[env.staging.cache.api]\npersist = true\n"));
+        check_beside(&of_staging, &whole(&build), &build, &[]);
+        check_beside(
+            &of_staging,
+            &format!("{}{env}", whole(&build)),
+            &build,
+            &[&format!("{none} (in `[env.staging]`)")],
+        );
     }
 
     #[test]

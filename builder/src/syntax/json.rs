@@ -18,6 +18,11 @@ pub struct Text<'a> {
     pub is_key: bool,
 }
 
+/// The JSON of a source map: a prefix that keeps it from being run as a script is allowed (ECMA-426 §9.1).
+pub fn of_map(text: &str) -> &str {
+    text.strip_prefix(")]}'").map_or(text, |rest| rest.split_once('\n').map_or("", |(_, json)| json))
+}
+
 /// All strings of a JSON text, in order; `Err` where it is not JSON (nesting over 128 counts as that).
 pub fn strings(text: &str) -> Result<Vec<Text<'_>>, serde_json::Error> {
     serde_json::from_str::<IgnoredAny>(text)?;

@@ -287,12 +287,14 @@ impl Policy {
         let mut routes = Vec::new();
         for policy in POLICIES {
             let mut cache = serde_json::json!({
-                "default_freshness_s": policy.default,
                 "stale_while_revalidate_s": policy.while_revalidating,
                 "stale_if_error_s": policy.if_error,
                 "persist": policy.name == "persist",
                 "purge": if policy.is_strict { "strict" } else { "lease" },
             });
+            if policy.default > 0 {
+                cache["default_freshness_s"] = policy.default.into();
+            }
             if let Some(seconds) = policy.in_place {
                 cache["override_freshness_s"] = seconds.into();
             }

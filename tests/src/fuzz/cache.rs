@@ -22,8 +22,11 @@ pub(super) fn cache(bytes: &[u8]) {
     let (start, sent) = head(request);
     let (method, query) = start.split_once(' ').map_or((start, None), |(method, query)| (method, Some(query)));
     let Ok(method) = Method::from_bytes(method.as_bytes()) else { return };
-    let policy =
-        CachePolicy { default_freshness_s: 30, tags_from: Some("cache-tag".to_owned()), ..CachePolicy::default() };
+    let policy = CachePolicy {
+        default_freshness_s: Some(30),
+        tags_from: Some("cache-tag".to_owned()),
+        ..CachePolicy::default()
+    };
     let content = if content::is_keyed(&method, &sent, &policy) {
         content::read(&method, &sent, &policy, request.as_bytes())
     } else {

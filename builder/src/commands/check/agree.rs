@@ -1,7 +1,7 @@
 //! Whether two builds of the same source agree byte for byte.
 
 use std::collections::BTreeMap;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
 use rimward_edge::release::manifest::{Manifest, manifest_path};
@@ -36,6 +36,8 @@ pub(super) enum AgreeError {
 pub(super) fn build_twice(plan: &Plan) -> Result<Builds, AgreeError> {
     let disk = |error: std::io::Error| AgreeError::Disk(format!("could not use a temporary folder: {error}"));
     let folder = tempfile::tempdir().map_err(disk)?;
+    let path = folder.path().to_owned();
+    remove_when_interrupted(path).map_err(|why| AgreeError::Disk(format!("could not listen for Ctrl-C: {why}")))?;
     let many = std::thread::available_parallelism().map_or(1, usize::from) + 1;
     let (one, other) = (folder.path().join("one"), folder.path().join("other"));
     let built = build_into(plan, &one, 1)?;
@@ -44,6 +46,17 @@ pub(super) fn build_twice(plan: &Plan) -> Result<Builds, AgreeError> {
     let manifest = serde_json::from_slice(&manifest).map_err(|error| disk(error.into()))?;
     let differing = differing(&digests(&one).map_err(disk)?, &digests(&other).map_err(disk)?);
     Ok(Builds { built, manifest, differing })
+}
+
+/// Whoever interrupts leaves no folder behind: where the process just ended, nothing would remove it.
+fn remove_when_interrupted(folder: PathBuf) -> Result<(), ctrlc::Error> {
+    ctrlc::set_handler(move || {
+        // A thread may be writing a file meanwhile.
+        while std::fs::remove_dir_all(&folder).is_err() && folder.exists() {
+            std::thread::yield_now();
+        }
+        std::process::exit(2);
+    })
 }
 
 fn build_into(plan: &Plan, folder: &Path, jobs: usize) -> Result<Built, AgreeError> {

@@ -69,7 +69,7 @@ fn trouble(talk: &Talk, why: &str) -> Ended {
 
 /// What is wrong with wrangler's file, or that there is none.
 fn wrangler(plan: &Plan) -> Vec<Diagnostic> {
-    for name in ["wrangler.json", "wrangler.jsonc"] {
+    for name in settings::WRANGLER_OTHERS {
         if plan.project.join(name).exists() {
             let wanted = settings::assets_text(&plan.settings).replace('\n', "; ");
             return vec![
@@ -88,7 +88,7 @@ fn wrangler(plan: &Plan) -> Vec<Diagnostic> {
 /// What is wrong with a project's `wrangler.toml`; `None` where there is none.
 pub(super) fn wrangler_toml(plan: &Plan) -> Option<Vec<Diagnostic>> {
     match std::fs::read_to_string(plan.project.join(WRANGLER_FILE)) {
-        Ok(text) => Some(settings::check_wrangler(&text, &plan.settings)),
+        Ok(text) => Some(settings::check_wrangler(&text, &plan.settings, &plan.settings_file)),
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => None,
         Err(error) => Some(vec![
             Diagnostic::error(WRANGLER_FILE, "unreadable", format!("could not read it: {error}"))

@@ -13,7 +13,7 @@ use super::tied::{Farewell, tied};
 use super::{Ended, Talk, plan_of, tools};
 use crate::cli::DevArgs;
 use crate::config::Plan;
-use crate::settings::WRANGLER_FILE;
+use crate::settings::{WRANGLER_FILE, WRANGLER_OTHERS};
 use crate::worker;
 
 /// How often wrangler is looked at.
@@ -70,9 +70,14 @@ fn dev(talk: &Arc<Talk>, args: &DevArgs) -> Result<Ended, String> {
 /// `wrangler dev` with what the Worker is to know.
 fn wrangler(args: &DevArgs, plan: &Plan) -> Result<Command, String> {
     let file = plan.project.join(WRANGLER_FILE);
-    let Ok(text) = std::fs::read_to_string(&file) else {
-        return Err(format!("could not read `{}`\n  hint: `rimward init` writes it", file.display()));
-    };
+    let text = std::fs::read_to_string(&file).map_err(|error| {
+        let other = WRANGLER_OTHERS.into_iter().find(|name| plan.project.join(name).exists());
+        let hint = match other {
+            Some(other) => format!("write as {WRANGLER_FILE} what {other} says: `rimward dev` reads no other file"),
+            None => "`rimward init` writes it".to_owned(),
+        };
+        format!("could not read `{}`: {error}\n  hint: {hint}", file.display())
+    })?;
     let mut command = tools::wrangler(&plan.project)?;
     command.current_dir(&plan.project).args(["dev", "--ip", "127.0.0.1", "--port", &args.port.to_string()]);
     command.args(["--config", WRANGLER_FILE, "--var", "RIMWARD_WATCH:1"]);

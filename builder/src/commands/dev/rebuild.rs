@@ -12,7 +12,7 @@ use std::time::{Duration, SystemTime};
 use rimward_edge::release::manifest::RELEASES_PATH;
 
 use crate::cli::ProjectArgs;
-use crate::commands::{Talk, plan_of};
+use crate::commands::{Talk, plan_again};
 use crate::config::Plan;
 use crate::fs::{Files, Found, Lock, Real, Stamp};
 use crate::pipeline::{self, BuildError, Stage};
@@ -90,7 +90,7 @@ impl Builder {
         }
         *seen = now;
         // The settings may be what has changed. Where they move the folders, dev must be started again.
-        let Ok((fresh, findings)) = plan_of(&self.talk, &self.project, 0) else { return };
+        let Ok((fresh, findings)) = plan_again(&self.talk, &self.project) else { return };
         self.talk.findings(&findings);
         if fresh.source != plan.source || fresh.output != plan.output {
             self.talk.say("`source` or `output` has changed: start `rimward dev` again");

@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 
 use super::project::Project;
-use crate::settings::{assets_text, objects_text};
+use crate::settings::{STORE_TEXT, assets_text, objects_text};
 use crate::worker;
 use crate::workerd::{COMPATIBILITY_DATE, COMPATIBILITY_FLAGS};
 
@@ -14,19 +14,18 @@ pub(super) fn settings(project: &Project) -> String {
         String::from("# How this site is built and served. `rimward check` looks at it; every key has a default.\n\n");
     let _ = writeln!(text, "[site]\nname = {:?}", project.name);
     if build.base != "/" {
-        let _ =
-            writeln!(text, "base = {:?}                      # the sub-path that the app was built for", build.base);
+        text.push_str(&line(&format!("base = {:?}", build.base), "the sub-path that the app was built for"));
     }
-    let _ = writeln!(text, "# hosts = [\"shop.example.com\"]     # absent: any host\n");
-    let _ = writeln!(text, "[build]\nsource = {:?}                    # what the bundler writes", build.source);
-    let _ = writeln!(text, "output = {:?}                  # what the edge serves", build.output);
-    let _ = writeln!(text, "# source_maps = \"private\"          # private: kept in .rimward/maps; public; drop\n");
-    text.push_str("[document]\n");
-    if project.has_not_found_page {
-        text.push_str("fallback = false                   # unknown paths are answered by 404.html\n");
-    } else {
-        text.push_str("fallback = \"/index.html\"           # the app answers navigations to unknown paths\n");
-    }
+    text.push_str(&line("# hosts = [\"shop.example.com\"]", "absent: any host"));
+    text.push_str("\n[build]\n");
+    text.push_str(&line(&format!("source = {:?}", build.source), "what the bundler writes"));
+    text.push_str(&line(&format!("output = {:?}", build.output), "what the edge serves"));
+    text.push_str(&line("# source_maps = \"private\"", "private: kept in .rimward/maps; public; drop"));
+    text.push_str("\n[document]\n");
+    text.push_str(&match project.has_not_found_page {
+        true => line("fallback = false", "unknown paths are answered by 404.html"),
+        false => line("fallback = \"/index.html\"", "the app answers navigations to unknown paths"),
+    });
     text.push_str(
         "\n# The API behind the app:\n\
          # [[pool]]\n# name = \"api\"\n# [[pool.origin]]\n# url = \"https://api.example.com\"\n#\n\
@@ -45,13 +44,22 @@ pub(super) fn wrangler(project: &Project) -> String {
          compatibility_date = {COMPATIBILITY_DATE:?}\n\
          compatibility_flags = {COMPATIBILITY_FLAGS:?}\n\n\
          # With other values files under `_rimward/` would be public: `rimward build` and `check` refuse them.\n{}\n\n\
-         # What all locations must know, such as purges; requests to origins that many make at once; what is limited;\n         # checks of origins; counters.\n{}\n",
+         # What all locations must know, such as purges; requests to origins that many make at once; what is limited;\n\
+         # checks of origins; counters.\n{}\n\n\
+         # What `persist = true` of a [cache.*] keeps for all locations, and a copy of what all must know.\n\
+         # `npx wrangler kv namespace create KV` makes the store, and says its id:\n{}\n",
         project.name,
         worker::FOLDER,
         worker::ENTRY,
         assets_text(&project.build),
         objects_text(),
+        STORE_TEXT.lines().map(|line| format!("# {line}")).collect::<Vec<_>>().join("\n"),
     )
+}
+
+/// A key with what is said of it, in a column of its own.
+fn line(key: &str, says: &str) -> String {
+    format!("{key:<35}# {says}\n")
 }
 
 /// A `.gitignore` with the lines that it lacks, and these; `None` where it lacks none.

@@ -40,7 +40,8 @@ pub(super) fn meaning(tag: &Tag, attribute: &str, text: &str) -> Meaning {
             "href" | "xlink:href",
         ) => image,
         ("source" | "video" | "audio" | "track" | "embed", "src") | ("object", "data") => name,
-        ("meta", "content") if names_a_picture(tag, text) => Meaning::Url(Image, Certainty::Perhaps),
+        // The page does not load it: others do, and keep its URL.
+        ("meta", "content") if names_a_picture(tag, text) => Meaning::Url(Navigation, Certainty::Perhaps),
         // Where a form goes and what a tag is called are no files; a CSP is not a URL.
         (_, "action" | "formaction" | "id" | "class" | "name" | "integrity" | "content" | "alt" | "title") => {
             Meaning::Nothing

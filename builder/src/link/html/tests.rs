@@ -56,7 +56,11 @@ fn every_attribute_that_refers() {
         "<svg><use href='favicon.FILE.svg#a'/><image xlink:href=\"favicon.FILE.svg\"/></svg>",
     );
     check("<a href='assets/logo-D8aaQ9zz.png' download>", "<a href='assets/logo-TOKEN.png' download>");
-    check("<meta property=og:image content=/favicon.svg>", "<meta property=og:image content=/favicon.FILE.svg>");
+    check(
+        "<meta property=og:image content=/assets/logo-D8aaQ9zz.png>",
+        "<meta property=og:image content=/assets/logo-TOKEN.png>",
+    );
+    check("<link rel=alternate href=/assets/logo-D8aaQ9zz.png>", "<link rel=alternate href=/assets/logo-TOKEN.png>");
     check(
         "<div data-src='/assets/logo-D8aaQ9zz.png' data-x='/favicon.svg'>",
         "<div data-src='/assets/logo-TOKEN.png' data-x='/favicon.svg'>",
@@ -85,6 +89,10 @@ fn what_is_no_reference_stays() {
         "<p>/assets/index-Cd8DgnZB.js</p>",
         "<link rel=manifest href=/app.webmanifest><link rel=canonical href=/>",
         "<link rel=preconnect href=/favicon.svg>",
+        "<a href=/favicon.svg download><svg><a href='favicon.svg'/></svg><map><area href=favicon.svg></map>",
+        "<link rel=alternate type=image/svg+xml href=/favicon.svg><link rel=search href=favicon.svg>",
+        "<object data=app.pdf></object><link rel=preload as=fetch crossorigin href=/data.json><link rel=prefetch href=/data.json>",
+        "<link rel='canonical license' href=/favicon.svg><meta property=og:image content=/favicon.svg>",
         "<div class=favicon.svg id=favicon.svg title=/assets/index-Cd8DgnZB.js>",
     ] {
         check(text, text);

@@ -106,7 +106,7 @@ impl Names {
             }
         };
         let raw = |at| last.start + raw_offset(&url[last.clone()], at);
-        Some(Edit { span: raw(span.start)..raw(span.end), text })
+        Some(with_true_percents(url, last.end, Edit { span: raw(span.start)..raw(span.end), text }))
     }
 
     /// The scripts without a fingerprint that a computed specifier may name: one that begins and ends like this.
@@ -242,6 +242,28 @@ fn join(folder: &str, path: &str) -> String {
     }
     let joined = segments.join("/");
     if open && !joined.is_empty() { format!("/{joined}/") } else { format!("/{joined}") }
+}
+
+/// An edit of a URL in which a `%` encodes nothing also writes that as `%25`: who reads it may refuse it, or guess. The URL
+/// ends at `end`; one with signs that strings and attributes spell otherwise is left as it is.
+fn with_true_percents(url: &str, end: usize, edit: Edit) -> Edit {
+    let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-._~%/:".contains(&byte);
+    let is_true =
+        |at: usize| url.get(at + 1..at + 3).is_some_and(|digits| digits.bytes().all(|byte| byte.is_ascii_hexdigit()));
+    if url[..end].match_indices('%').all(|(at, _)| is_true(at)) || !url[..end].bytes().all(plain) {
+        return edit;
+    }
+    let part = |range: Range<usize>| -> String {
+        let signs = url[range.clone()].char_indices();
+        signs
+            .map(
+                |(at, sign)| {
+                    if sign == '%' && !is_true(range.start + at) { "%25".to_owned() } else { sign.to_string() }
+                },
+            )
+            .collect()
+    };
+    Edit { span: 0..end, text: [part(0..edit.span.start), edit.text, part(edit.span.end..end)].concat() }
 }
 
 /// Where the character at an offset of the decoded text stands in the text as it was written.

@@ -350,3 +350,14 @@ fn a_text_full_of_markers_leaves_every_name() {
     assert_eq!(diagnostics.iter().map(|diagnostic| diagnostic.code).collect::<Vec<_>>(), ["no-marker"]);
     assert_eq!(shown(&names, "b.png"), "kept");
 }
+
+#[test]
+fn source_maps_of_no_file_keep_their_names() {
+    let files = [("a-Cd8DgnZB.js", ""), ("a-Cd8DgnZB.js.map", ""), ("lone-H5IQ_Up3.js.map", ""), ("plain.js.map", "")];
+    let options = NameOptions { grammar: Some(Grammar::Vite), ..NameOptions::default() };
+    let names = names_of(&files, &options);
+    assert_eq!(shown(&names, "a-Cd8DgnZB.js.map"), "a-|Cd8DgnZB|.js.map");
+    assert_eq!(shown(&names, "lone-H5IQ_Up3.js.map"), "kept");
+    assert_eq!(shown(&names, "plain.js.map"), "kept");
+    assert_eq!(names.mentions("/lone-H5IQ_Up3.js.map"), []);
+}

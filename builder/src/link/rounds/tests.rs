@@ -13,6 +13,7 @@ fn kind_of(path: &str) -> Kind {
         Some("js" | "mjs") => Kind::Script,
         Some("map") => Kind::SourceMap,
         Some("webmanifest") => Kind::WebManifest,
+        Some("json") => Kind::Json,
         _ => Kind::Other,
     }
 }
@@ -84,15 +85,15 @@ fn a_script_is_what_its_syntax_says_or_who_refers_to_it() {
 #[test]
 fn a_registered_service_worker_keeps_its_name_and_those_who_name_it_are_linked_again() {
     let files = [
-        ("app.js", "navigator.serviceWorker.register('/worker-of-mine.js');fetch('/data.json');x='/worker-of-mine.js'"),
+        ("app.js", "navigator.serviceWorker.register('/worker-of-mine.js');image('/logo.png');x='/worker-of-mine.js'"),
         ("worker-of-mine.js", "self.skipWaiting()"),
-        ("data.json", "{}"),
+        ("logo.png", ""),
     ];
     let (graph, diagnostics) = linked(&files, &NameOptions::default());
     assert_eq!(diagnostics, []);
     assert_eq!(graph.nodes[&path("worker-of-mine.js")].naming, Naming::Kept);
     let expected =
-        "navigator.serviceWorker.register('/worker-of-mine.js');fetch('/data.<data.json>.json');x='/worker-of-mine.js'";
+        "navigator.serviceWorker.register('/worker-of-mine.js');image('/logo.<logo.png>.png');x='/worker-of-mine.js'";
     assert_eq!(shown(&graph, "app.js"), expected);
 }
 
@@ -156,6 +157,52 @@ fn the_result_does_not_depend_on_the_number_of_threads() {
 }
 
 #[test]
+fn a_base_that_the_settings_do_not_name_is_said_once() {
+    let told = |page: &str, base: &str| -> Vec<String> {
+        let files = [
+            ("index.html", page),
+            ("assets/a.js", "import '/shop/assets/b.js'"),
+            ("assets/b.js", "b()"),
+            ("c.png", ""),
+        ];
+        let options = NameOptions { base: base.to_owned(), ..NameOptions::default() };
+        let found = linked(&files, &options).1;
+        found.iter().filter(|finding| finding.code == "wrong-base").map(ToString::to_string).collect()
+    };
+    let page = "<script src=/shop/assets/a.js></script><img src=/shop/c.png><img src=/gone.png>";
+    let expected = "rimward.toml: warning: 3 of 4 missing files are there, but not below `/shop/`\n  hint: if the app was built for `/shop/`, write base = \"/shop/\" in `[site]`";
+    assert_eq!(told(page, ""), [expected]);
+    assert_eq!(told(page, "/shop/"), [""; 0], "it is named");
+    assert_eq!(
+        told("<img src=/x/y><img src=/x/z><img src=/gone.png><img src=/gone.css>", ""),
+        [""; 0],
+        "most are nowhere"
+    );
+    let deeper = "<img src=/en/shop/c.png><img src=/en/shop/assets/b.js>";
+    assert_eq!(
+        told(deeper, "/en/")[0].lines().next(),
+        Some("rimward.toml: warning: 2 of 2 missing files are there, but not below `/en/shop/`")
+    );
+}
+
+#[test]
+fn a_percent_sign_that_encodes_nothing_is_encoded_with_the_name() {
+    let files = [
+        ("index.html", "<img src='/5%/100%.png?a=%'><img src=\"5%25/100%25.png\"><img src='5%/100%25.png#b'>"),
+        ("a.js", "x.src='./5%/100%.png';new URL('./5%/100%.png',import.meta.url)"),
+        ("5%/100%.png", ""),
+    ];
+    let (graph, _) = linked(&files, &NameOptions::default());
+    let page = "<img src='/5%25/100%25.<5%/100%.png>.png?a=%'><img src=\"5%25/100%25.<5%/100%.png>.png\"><img src='5%25/100%25.<5%/100%.png>.png#b'>";
+    assert_eq!(shown(&graph, "index.html"), page);
+    assert!(
+        shown(&graph, "a.js").contains("new URL('./5%25/100%25.<5%/100%.png>.png',import"),
+        "{}",
+        shown(&graph, "a.js")
+    );
+}
+
+#[test]
 fn dangling_imports_are_warned_of_where_they_stand() {
     let (_, diagnostics) = linked(
         &[("js/a.js", "\n  import './gone.js'; import 'react'; import 'https://example.com/x.js'")],
@@ -163,4 +210,33 @@ fn dangling_imports_are_warned_of_where_they_stand() {
     );
     let shown: Vec<String> = diagnostics.iter().map(ToString::to_string).collect();
     assert_eq!(shown, ["js/a.js:2:11: warning: cannot resolve `./gone.js`: no such file"]);
+}
+
+#[test]
+fn scripts_in_a_folder_that_an_import_map_names_keep_their_names() {
+    let files = [
+        (
+            "index.html",
+            r#"<script type=importmap>{"imports":{"lib/":"/lib/","~/":"./"},"scopes":{"/a/":{"b/":"/b/"}}}</script>"#,
+        ),
+        ("sub/index.html", r#"<script type=importmap>{"imports":{"here/":"./own/"}}</script>"#),
+        ("app.js", "import 'lib/y.js';import('/lib/y.js');import '/c/y.js'"),
+        ("lib/y.js", ""),
+        ("lib/y.css", ""),
+        ("b/y.js", ""),
+        ("c/y.js", ""),
+        ("sub/own/y.js", ""),
+    ];
+    let without_root: Vec<(&str, String)> = files.map(|(path, text)| (path, text.replace(r#","~/":"./""#, ""))).into();
+    let without_root: Vec<(&str, &str)> = without_root.iter().map(|(path, text)| (*path, text.as_str())).collect();
+    let kept = |files: &[(&str, &str)]| -> Vec<String> {
+        let (graph, _) = linked(files, &NameOptions::default());
+        let scripts =
+            graph.nodes.values().filter(|node| node.source.kind == Kind::Script && node.naming == Naming::Kept);
+        scripts.map(|node| node.logical.clone()).collect()
+    };
+    assert_eq!(kept(&without_root), ["b/y.js", "lib/y.js", "sub/own/y.js"]);
+    assert_eq!(kept(&files), ["app.js", "b/y.js", "c/y.js", "lib/y.js", "sub/own/y.js"]);
+    let (graph, _) = linked(&without_root, &NameOptions::default());
+    assert_eq!(shown(&graph, "app.js"), "import 'lib/y.js';import('/lib/y.js');import '/c/y.<c/y.js>.js'");
 }

@@ -58,13 +58,37 @@ impl Visitor<'_> {
             Role::ServiceWorker => self.service_worker(text),
             Role::Any | Role::Piece | Role::Compared | Role::Key | Role::Precached => self.integrity(text),
         };
-        if certain || self.tokens(text, role) || role != Role::Any {
+        if certain || self.tokens(text, role) {
             return;
         }
-        if is_absolute(text.value) {
-            self.url(text, How::File, ReferenceKind::Name, Dangling::Leave);
+        match role {
+            Role::Any if is_absolute(text.value) => self.any(text),
+            Role::Any => self.script_by_its_name(text),
+            Role::Compared | Role::Key if is_absolute(text.value) => self.compared(text),
+            _ => {}
+        }
+    }
+
+    /// What a path is compared with must stay as equal as it was: nobody knows where such a string comes from.
+    fn compared(&mut self, text: &Text<'_>) {
+        let place = self.place();
+        let Resolved::File { to, .. } = place.names.resolve(place.from, text.value, How::File) else { return };
+        if self.is_plain_script(&to) {
+            self.keep(to, KeepReason::NamedInString(place.source.path.clone()));
         } else {
-            self.script_by_its_name(text);
+            self.facts().compared.insert(to);
+        }
+    }
+
+    /// A string that is the whole path of a file, for whatever use. Data and documents are asked for by the URL at which
+    /// they change, by tabs of every age; what pages load belongs to the release.
+    fn any(&mut self, text: &Text<'_>) {
+        let place = self.place();
+        if let Resolved::File { to, .. } = place.names.resolve(place.from, text.value, How::File)
+            && place.names.is_loaded(&to)
+            && !place.names.is_compared(&to)
+        {
+            self.url(text, How::File, ReferenceKind::Name, Dangling::Leave);
         }
     }
 
@@ -87,9 +111,9 @@ impl Visitor<'_> {
                 self.refer(Reference { to, kind, span: text.span.clone() });
                 true
             }
-            Resolved::Dangling(_) if dangling == Dangling::Warn && !text.value.ends_with(['/', '.']) => {
+            Resolved::Dangling(path) if dangling == Dangling::Warn && !text.value.ends_with(['/', '.']) => {
                 let finding = place.names.dangling(place.source, place.text, text.span.start, text.value);
-                self.warn(finding);
+                self.dangle(path, finding);
                 true
             }
             _ => false,

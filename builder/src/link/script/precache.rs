@@ -9,6 +9,7 @@ use oxc::span::GetSpan;
 use super::visit::{Role, Visitor};
 use super::{Edit, How, Reference, ReferenceKind, Resolved};
 use crate::link::Naming;
+use crate::scan::Kind;
 
 impl Visitor<'_> {
     /// Looks at an object that has a URL and a revision and nothing else but, perhaps, an integrity value.
@@ -16,6 +17,9 @@ impl Visitor<'_> {
         let place = self.place();
         let Some((url, revision)) = entry(object) else { return };
         let Resolved::File { to, .. } = place.names.resolve(place.from, &url.value, How::File) else { return };
+        if place.names.kind(&to) == Some(Kind::SourceMap) {
+            return;
+        }
         let absolute = |at: u32| place.start + at as usize;
         if let Expression::StringLiteral(old) = revision {
             let span = absolute(old.span.start) + 1..absolute(old.span.end) - 1;

@@ -103,6 +103,50 @@ fn what_is_compared_or_looked_up_is_no_reference() {
 }
 
 #[test]
+fn what_is_compared_with_a_path_stays_equal_to_it_everywhere() {
+    for script in [
+        "m=new Map([['/logo.png',1]]);m.get('/logo.png')",
+        "new Map([['/logo.png',1]]).get(x)",
+        "['/logo.png'].includes(x)",
+        "new Set(['/logo.png']).has(location.pathname)",
+        "k='/logo.png';d={'/logo.png':1};d[k]",
+        "k='/logo.png';if(x.path=='/logo.png')y()",
+        "new URL('/logo.png','https://other.example.com')",
+        "new Worker(new URL('/plain.js',`//other.example.com/a`))",
+        "axios({baseURL:x,url:'/logo.png'})",
+        "if(x=='/plain.js')y('/plain.js')",
+    ] {
+        check(script, script);
+    }
+    check("new Map([[1,'/logo.png']])", "new Map([[1,'/logo.<logo.png>.png']])");
+    check(
+        "if(x=='/logo.png')n=new URL('../logo.png',import.meta.url)",
+        "if(x=='/logo.png')n=new URL('../logo.<logo.png>.png',import.meta.url)",
+    );
+    check("new URL('/logo.png',document.baseURI)", "new URL('/logo.<logo.png>.png',document.baseURI)");
+    for (other, text) in [
+        ("assets/text-CLuoci_l.js", "x==='/logo.png'"),
+        ("index.html", "<script>m['/logo.png']</script>"),
+        ("data.json", r#"{"/logo.png":1}"#),
+    ] {
+        let files: Vec<(&str, &str)> =
+            VITE.iter().copied().filter(|(path, _)| *path != other).chain([(other, text)]).collect();
+        check_in(&files, "image('/logo.png')", "image('/logo.png')");
+    }
+}
+
+#[test]
+fn data_and_documents_keep_the_url_at_which_they_change() {
+    let data = ["version.json", "feed.xml", "terms.pdf", "cal.ics", "logo.PNG", "levels/one.map", "data"];
+    let files: Vec<(&str, &str)> = VITE.iter().copied().chain(data.map(|path| (path, ""))).collect();
+    check_in(
+        &files,
+        "fetch('/version.json');a='/feed.xml';b='/terms.pdf?c#d';c='/cal.ics';d='/levels/one.map';e='/data';f='/logo.PNG';new URL('../version.json',import.meta.url)",
+        "fetch('/version.json');a='/feed.xml';b='/terms.pdf?c#d';c='/cal.ics';d='/levels/one.map';e='/data';f='/logo.<logo.PNG>.PNG';new URL('../version.<version.json>.json',import.meta.url)",
+    );
+}
+
+#[test]
 fn fingerprints_stay_equal_wherever_they_are_compared() {
     check("m={'shop-H5IQ_Up3.js':1};m['shop-H5IQ_Up3.js']", "m={'shop-<H5IQ_Up3>.js':1};m['shop-<H5IQ_Up3>.js']");
 }

@@ -3,10 +3,11 @@
 use std::collections::HashMap;
 
 use oxc::ast::ast::{
-    Argument, ArrayExpressionElement, AssignmentExpression, AssignmentTarget, BinaryExpression, BindingPattern,
-    CallExpression, ComputedMemberExpression, Directive, ExportAllDeclaration, ExportFromDeclaration, Expression,
-    ImportDeclaration, ImportExpression, NewExpression, ObjectExpression, ObjectProperty, ObjectPropertyKind, Program,
-    PropertyKey, StringLiteral, SwitchCase, TaggedTemplateExpression, TemplateLiteral, VariableDeclarator,
+    Argument, ArrayExpression, ArrayExpressionElement, AssignmentExpression, AssignmentTarget, BinaryExpression,
+    BindingPattern, CallExpression, ComputedMemberExpression, Directive, ExportAllDeclaration, ExportFromDeclaration,
+    Expression, ImportDeclaration, ImportExpression, NewExpression, ObjectExpression, ObjectProperty,
+    ObjectPropertyKind, Program, PropertyKey, StringLiteral, SwitchCase, TaggedTemplateExpression, TemplateLiteral,
+    VariableDeclarator,
 };
 use oxc::ast_visit::{Visit, walk};
 use oxc::span::{GetSpan, Span};
@@ -14,7 +15,9 @@ use oxc::syntax::operator::BinaryOperator;
 
 use super::evaluate;
 use super::literal::is_script_name;
-use super::{Edit, Facts, Keep, KeepReason, Linked, NameFunction, Place, Precached, Reference, ReferenceKind};
+use super::{
+    Edit, Facts, How, Keep, KeepReason, Linked, NameFunction, Place, Precached, Reference, ReferenceKind, Resolved,
+};
 use crate::diagnostic::Diagnostic;
 use crate::link::names::Grammar;
 use crate::scan::SourcePath;
@@ -99,6 +102,11 @@ impl<'a> Visitor<'a> {
         self.linked.keeps.push(Keep { file, reason });
     }
 
+    pub(super) fn dangle(&mut self, path: String, finding: Diagnostic) {
+        self.linked.dangling.push(path);
+        self.warn(finding);
+    }
+
     pub(super) fn warn(&mut self, diagnostic: Diagnostic) {
         self.linked.diagnostics.push(diagnostic);
     }
@@ -140,12 +148,23 @@ impl<'a> Visitor<'a> {
                 if let Some(url) = new.arguments.first().and_then(Argument::as_expression) {
                     let relative = new.arguments.get(1).and_then(Argument::as_expression).is_some_and(is_own_url);
                     let absolute = new.arguments.len() == 1 || begins_with_slash(url);
-                    self.is(url, if relative || absolute || role == Role::ServiceWorker { role } else { Role::Any });
+                    let role = match relative || absolute || role == Role::ServiceWorker {
+                        _ if self.leads_elsewhere(new) => Role::Done,
+                        true => role,
+                        false => Role::Any,
+                    };
+                    self.is(url, role);
                 }
             }
             url if role == Role::ServiceWorker || begins_with_slash(url) => self.is(url, role),
             _ => {}
         }
+    }
+
+    /// `new URL("/x.png", "https://elsewhere.example")`
+    fn leads_elsewhere(&self, new: &NewExpression<'_>) -> bool {
+        let base = new.arguments.get(1).and_then(Argument::as_expression).and_then(text_in);
+        base.is_some_and(|base| self.place.names.resolve(self.place.from, base, How::File) == Resolved::External)
     }
 
     /// `import("./pages/" + name + ".js")`: scripts that it may name keep their names, lest they run twice.
@@ -310,10 +329,24 @@ impl<'t> Visit<'t> for Visitor<'_> {
             self.worker(&new.arguments);
         } else if is_named(&new.callee, "URL") {
             let mut arguments = new.arguments.iter().filter_map(Argument::as_expression);
-            if let (Some(url), Some(base)) = (arguments.next(), arguments.next())
-                && is_own_url(base)
-            {
-                self.is(url, Role::Url(ReferenceKind::Name));
+            if let (Some(url), Some(base)) = (arguments.next(), arguments.next()) {
+                if is_own_url(base) {
+                    self.is(url, Role::Url(ReferenceKind::Name));
+                } else if self.leads_elsewhere(new) {
+                    self.is(url, Role::Done);
+                }
+            }
+        } else if let Some(Expression::ArrayExpression(list)) = new.arguments.first().and_then(Argument::as_expression)
+        {
+            let keys = elements(list);
+            if is_named(&new.callee, "Set") {
+                keys.for_each(|key| self.is(key, Role::Compared));
+            } else if is_named(&new.callee, "Map") {
+                let pairs = keys.filter_map(|pair| match pair {
+                    Expression::ArrayExpression(pair) => elements(pair).next(),
+                    _ => None,
+                });
+                pairs.for_each(|key| self.is(key, Role::Compared));
             }
         }
         walk::walk_new_expression(self, new);
@@ -337,6 +370,9 @@ impl<'t> Visit<'t> for Visitor<'_> {
                     self.arguments_are(&call.arguments, Role::Module(ReferenceKind::Name));
                 } else if COMPARING.contains(&method) {
                     self.is(object, Role::Piece);
+                    if let Expression::ArrayExpression(list) = object {
+                        elements(list).for_each(|element| self.is(element, Role::Compared));
+                    }
                     self.arguments_are(&call.arguments, Role::Compared);
                 } else if method == "concat" {
                     self.is(object, Role::Piece);
@@ -393,6 +429,12 @@ impl<'t> Visit<'t> for Visitor<'_> {
 
     fn visit_object_expression(&mut self, object: &ObjectExpression<'t>) {
         self.precache_entry(object);
+        // `axios({baseURL, url: "/x.png"})`
+        if property(object, "baseURL").is_some()
+            && let Some(url) = property(object, "url")
+        {
+            self.is(url, Role::Piece);
+        }
         walk::walk_object_expression(self, object);
     }
 
@@ -498,14 +540,26 @@ fn last_text<'e>(expression: &'e Expression<'_>) -> Option<&'e str> {
 
 /// The value of a property that is a string.
 fn text_of<'o>(object: &'o ObjectExpression<'_>, name: &str) -> Option<&'o str> {
-    object.properties.iter().find_map(|property| {
-        let property = property.as_property().filter(|property| property.key.is_specific_static_name(name))?;
-        match &property.value {
-            Expression::StringLiteral(text) => Some(text.value.as_str()),
-            Expression::TemplateLiteral(text) if text.is_no_substitution_template() => {
-                Some(text.quasis.first()?.value.cooked.as_ref()?.as_str())
-            }
-            _ => None,
+    property(object, name).and_then(text_in)
+}
+
+/// The value of a property.
+fn property<'o, 'a>(object: &'o ObjectExpression<'a>, name: &str) -> Option<&'o Expression<'a>> {
+    let mut properties = object.properties.iter().filter_map(ObjectPropertyKind::as_property);
+    properties.find(|property| property.key.is_specific_static_name(name)).map(|property| &property.value)
+}
+
+/// A string without anything that is computed.
+fn text_in<'o>(expression: &'o Expression<'_>) -> Option<&'o str> {
+    match expression {
+        Expression::StringLiteral(text) => Some(text.value.as_str()),
+        Expression::TemplateLiteral(text) if text.is_no_substitution_template() => {
+            Some(text.quasis.first()?.value.cooked.as_ref()?.as_str())
         }
-    })
+        _ => None,
+    }
+}
+
+fn elements<'o, 'a>(list: &'o ArrayExpression<'a>) -> impl Iterator<Item = &'o Expression<'a>> {
+    list.elements.iter().filter_map(ArrayExpressionElement::as_expression)
 }

@@ -12,7 +12,7 @@ use crate::cache::{Cache, Key};
 use crate::diagnostic::Diagnostic;
 use crate::link::placeholder::Placeholders;
 use crate::link::{Edit, Node, ReferenceKind};
-use crate::minify::{Input, Minified, Minifier, Refusal, VERSION, check, maps, minifier_of};
+use crate::minify::{Input, Minified, Minifier, Options, Refusal, VERSION, check, maps, minifier_of};
 use crate::scan::{Kind, Source, SourcePath};
 use crate::settings::SourceMaps;
 
@@ -26,20 +26,22 @@ pub(super) struct Job<'a> {
     map: Option<Cow<'a, str>>,
     /// The file that the map is.
     pub(super) map_file: Option<&'a SourcePath>,
+    keep_function_names: bool,
 }
 
 impl<'a> Job<'a> {
     /// `None` for what has no minifier or is not a text.
     pub(super) fn of(
         node: &'a Node,
-        wanted: SourceMaps,
+        options: Options,
         source_maps: &'a BTreeMap<SourcePath, Source>,
     ) -> Option<Job<'a>> {
         let minifier = minifier_of(node.source.kind)?;
         let whole = node.text.as_deref().or_else(|| node.source.text())?;
         let comment = maps::find_comment(node.source.kind, whole);
         let text = comment.as_ref().map_or(whole, |comment| &whole[..comment.span.start]);
-        let mut job = Job { node, minifier, text, map: None, map_file: None };
+        let keep_function_names = options.keep_function_names;
+        let mut job = Job { node, minifier, text, map: None, map_file: None, keep_function_names };
         let url = comment.map(|comment| comment.url);
         if let Some(data) = url.as_deref().and_then(inline_map) {
             job.map = Some(Cow::Owned(data));
@@ -47,7 +49,7 @@ impl<'a> Job<'a> {
             job.map = source.text().map(Cow::Borrowed);
             job.map_file = Some(&source.path);
         }
-        if wanted == SourceMaps::Drop {
+        if options.source_maps == SourceMaps::Drop {
             job.map = None;
         }
         Some(job)
@@ -67,7 +69,8 @@ impl<'a> Job<'a> {
     }
 
     fn key(&self, placeholders: &Placeholders) -> Key {
-        let kinds = format!("{:?} {:?} {}", self.node.source.kind, self.node.script, self.map.is_some());
+        let (kind, script) = (self.node.source.kind, self.node.script);
+        let kinds = format!("{kind:?} {script:?} {} {}", self.map.is_some(), self.keep_function_names);
         let mut key = Key::new("minify", VERSION).with(kinds.as_bytes()).with(placeholders.marker.as_bytes());
         key = key.with(self.text.as_bytes());
         if let Some(map) = &self.map {
@@ -98,7 +101,15 @@ impl<'a> Job<'a> {
 
     fn minify(&self, wants_map: bool, placeholders: &Placeholders) -> Result<Minified, Refusal> {
         let Source { path, kind, .. } = &self.node.source;
-        let input = Input { path, kind: *kind, text: self.text, script: self.node.script, wants_map, gently: false };
+        let input = Input {
+            path,
+            kind: *kind,
+            text: self.text,
+            script: self.node.script,
+            wants_map,
+            gently: false,
+            keep_function_names: self.keep_function_names,
+        };
         let result = check::accept(self.text, attempt(self.minifier, &input)?, placeholders);
         if result.is_ok() || !matches!(kind, Kind::Script | Kind::Html) {
             return result;

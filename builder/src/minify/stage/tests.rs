@@ -44,8 +44,12 @@ fn graph(nodes: impl IntoIterator<Item = Node>) -> Graph {
     }
 }
 
+fn options(source_maps: SourceMaps) -> Options {
+    Options { source_maps, keep_function_names: false }
+}
+
 fn run(graph: Graph, source_maps: SourceMaps) -> (Minimal, Vec<Diagnostic>) {
-    minify(graph, source_maps, &Cache::none(), &pool(2).expect("threads"))
+    minify(graph, options(source_maps), &Cache::none(), &pool(2).expect("threads"))
 }
 
 /// One script: its result, and the codes of what there is to say.
@@ -158,6 +162,7 @@ fn a_minifier_that_panics_has_refused() {
         script: ScriptKind::Unknown,
         wants_map: false,
         gently: false,
+        keep_function_names: false,
     };
     assert!(attempt(panics, &input).is_err_and(|refusal| refusal.reason == "the minifier failed on it"));
 }
@@ -321,7 +326,7 @@ fn licences_leave_the_text() {
 #[test]
 fn the_result_does_not_depend_on_the_number_of_threads() {
     let nodes = || (0..20).map(|name| node(&format!("{name}.js"), "f( one );\n".repeat(name * 50 % 130).as_bytes()));
-    let on = |jobs| minify(graph(nodes()), SourceMaps::Private, &Cache::none(), &pool(jobs).expect("threads"));
+    let on = |jobs| minify(graph(nodes()), options(SourceMaps::Private), &Cache::none(), &pool(jobs).expect("threads"));
     let (one, three) = (on(1), on(3));
     assert_eq!(one.0.texts, three.0.texts);
     assert_eq!(one.1, three.1);
@@ -338,7 +343,8 @@ fn a_second_build_minifies_what_changed() {
             node("b.js", b"/*! licence */ f( one );"),
             node("c.js", changed.as_bytes()),
         ];
-        let (minimal, findings) = minify(graph(nodes), SourceMaps::Private, &cache, &pool(2).expect("threads"));
+        let (minimal, findings) =
+            minify(graph(nodes), options(SourceMaps::Private), &cache, &pool(2).expect("threads"));
         assert_eq!(findings, []);
         (minimal.texts, cache.counts().made)
     };
@@ -352,12 +358,33 @@ fn a_second_build_minifies_what_changed() {
 }
 
 #[test]
+fn names_of_functions_are_kept_where_the_settings_say_so() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let page = "<script type=module>class Customer {}\n\n log( new Customer().constructor.name )</script>";
+    let build = |keep_function_names| {
+        let cache = Cache::open(folder.path(), std::time::SystemTime::UNIX_EPOCH);
+        let mut module = node("a.js", b"export default () => { function deliver(){} log(deliver) }");
+        module.script = ScriptKind::Module;
+        let mut page = node("a.html", page.as_bytes());
+        page.source.kind = Kind::Html;
+        let nodes = graph([module, page]);
+        let options = Options { keep_function_names, ..options(SourceMaps::Private) };
+        minify(nodes, options, &cache, &pool(1).expect("threads")).0.texts
+    };
+    let (lost, kept) = (build(false), build(true));
+    assert!(!lost[&path("a.js")].text.contains("deliver"), "{lost:?}");
+    assert!(kept[&path("a.js")].text.contains("deliver"), "{kept:?}");
+    assert!(!lost[&path("a.html")].text.contains("class Customer"), "{lost:?}");
+    assert!(kept[&path("a.html")].text.contains("class Customer{}log"), "{kept:?}");
+}
+
+#[test]
 fn findings_are_said_in_every_build() {
     let folder = tempfile::tempdir().expect("a folder");
     for _ in 0..2 {
         let cache = Cache::open(folder.path(), std::time::SystemTime::UNIX_EPOCH);
         let (_, findings) =
-            minify(graph([node("a.js", b"let")]), SourceMaps::Private, &cache, &pool(1).expect("threads"));
+            minify(graph([node("a.js", b"let")]), options(SourceMaps::Private), &cache, &pool(1).expect("threads"));
         assert_eq!(findings.len(), 1);
     }
 }

@@ -77,11 +77,7 @@ fn at_once(policy: &LimitPolicy) -> bool {
 }
 
 fn promised(policy: &LimitPolicy) -> Vec<String> {
-    let mut says = vec![law::say(policy.algorithm)];
-    if at_once(policy) {
-        says.push("after a restart of its object, requests that began within the last 5 s are not counted".to_owned());
-    }
-    says
+    std::iter::once(law::say(policy.algorithm)).chain(law::say_after_restart(policy.algorithm)).collect()
 }
 
 fn partition(parts: &[Part]) -> String {

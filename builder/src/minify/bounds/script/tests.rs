@@ -80,6 +80,7 @@ fn minify(text: String) {
             script: ScriptKind::Unknown,
             wants_map: true,
             gently: false,
+            keep_function_names: false,
         };
         drop(minifier::minify(&input));
     };
